@@ -1,0 +1,145 @@
+"""What an app may hand to the client, turned into wire values: mappings, numpy numbers, tuples, texts of ids."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from feedback_sdk import types
+from feedback_sdk.errors import ValidationError
+
+_Part = TypeVar("_Part")
+_PARTS: Mapping[str, type[object]] = {
+    "boxes": types.Box,
+    "polygons": types.Polygon,
+    "masks": types.Mask,
+    "keypoints": types.Keypoint,
+}
+
+
+def uuid_or_new(value: object) -> UUID:
+    """Return the id that was given, or a new one."""
+    return uuid4() if value is None else uuid(value)
+
+
+def uuid(value: object) -> UUID:
+    """Return an id given as UUID or text.
+
+    >>> uuid("00000000-0000-0000-0000-000000000001").int
+    1
+    """
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValidationError("id", f"id must be a UUID or its text, got {_name(value)}") from None
+
+
+def time_or_now(value: object) -> datetime:
+    """Return the time that was given, or this instant."""
+    if value is None:
+        return datetime.now(UTC)
+    if not isinstance(value, datetime):
+        raise ValidationError("captured_at", f"captured_at must be a datetime, got {_name(value)}")
+    return value
+
+
+def tags(value: object) -> Sequence[str]:
+    """Return tags; a single text is refused, since it would pass as a sequence of letters."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValidationError("tags", f"tags must be a sequence of strings, got {_name(value)}")
+    return tuple(value)
+
+
+def metadata(value: object) -> Mapping[str, object]:
+    """Return metadata as plain JSON values."""
+    plain = _plain(value) if value is not None else {}
+    if not isinstance(plain, Mapping):
+        raise ValidationError("metadata", f"metadata must be a mapping, got {_name(value)}")
+    return plain
+
+
+def embedding(value: object) -> Sequence[float] | None:
+    """Return an embedding as plain finite numbers; a flat numpy array will do."""
+    plain = _plain(value)
+    if plain is None:
+        return None
+    if not isinstance(plain, list | tuple) or not all(isinstance(x, int | float) and math.isfinite(x) for x in plain):
+        raise ValidationError("embedding", f"embedding must be a flat sequence of finite numbers, got {_name(value)}")
+    return plain
+
+
+def prediction(value: object) -> types.Prediction | None:
+    """Return a prediction given as itself or as a mapping with the wire's names.
+
+    >>> prediction({"model_version": "v1", "task": "counting", "count": 3}).count
+    3
+    """
+    if value is None or isinstance(value, types.Prediction):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValidationError("prediction", f"prediction must be a Prediction or a mapping, got {_name(value)}")
+    fields = {str(name): _plain(item) for name, item in value.items()}
+    for name, part in _PARTS.items():
+        if fields.get(name) is not None:
+            fields[name] = _built(name, fields[name], part)
+    return _made("prediction", fields, types.Prediction)
+
+
+def correction(
+    *, count: object, label: str | None, boxes: object, points: object, image_size: object
+) -> types.Correction:
+    """Return a correction; its points may be (x, y) pairs and its boxes mappings."""
+    fields = {
+        "count": _plain(count),
+        "label": label,
+        "boxes": None if boxes is None else _built("boxes", boxes, types.BoxCorrection),
+        "points": None if points is None else _built("points", _plain(points), types.Point),
+        "image_size": _plain(image_size),
+    }
+    return _made("correction", fields, types.Correction)
+
+
+def _built(name: str, items: object, part: type[_Part]) -> list[_Part]:
+    """Return parts given as themselves, as mappings or, for points, as pairs; an error names the item."""
+    if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
+        raise ValidationError(name, f"{name} must be a sequence, got {_name(items)}")
+    return [_part(f"{name}.{index}", item, part) for index, item in enumerate(items)]
+
+
+def _part(name: str, item: object, part: type[_Part]) -> _Part:
+    if isinstance(item, part):
+        return item
+    if part is types.Point and isinstance(item, list | tuple) and len(item) == 2:
+        item = {"x": item[0], "y": item[1]}
+    if not isinstance(item, Mapping):
+        raise ValidationError(name, f"{name} must be a {part.__name__} or a mapping, got {_name(item)}")
+    fields = {str(key): _plain(value) for key, value in item.items()}
+    if isinstance(rle := fields.get("rle"), Mapping):
+        fields["rle"] = _made(f"{name}.rle", rle, types.Rle)
+    return _made(name, fields, part)
+
+
+def _made(name: str, fields: Mapping[str, object], part: Callable[..., _Part]) -> _Part:
+    try:
+        return part(**fields)
+    except ValidationError as error:
+        raise ValidationError(f"{name}.{error.field}", f"{name}: {error.message}") from None
+    except TypeError as error:  # a name that the wire does not know, or one that is missing
+        raise ValidationError(name, f"{name} must have the fields of the wire, got: {error}") from None
+
+
+def _plain(value: object) -> object:
+    """Return numpy's numbers and arrays, tensors too, as Python's own; all else as it is."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    to_list = getattr(value, "tolist", None)
+    return to_list() if callable(to_list) else value
+
+
+def _name(value: object) -> str:
+    return type(value).__name__
