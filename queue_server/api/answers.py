@@ -1,0 +1,203 @@
+"""What the calls answer, as frozen dataclasses: OpenAPI shows them, clients may rely on them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from feedback_sdk.types import Correction, ImageNeed, Prediction, Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProblemField:
+    """One fault of a request."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """RFC 9457: what went wrong."""
+
+    type: str
+    title: str
+    status: int
+    errors: list[ProblemField]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleTaken:
+    """What became of a sample."""
+
+    id: UUID
+    state: str
+    image: ImageNeed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchItem:
+    """What became of one sample of a batch; `status` is what it would have been answered alone."""
+
+    id: str | None
+    status: int
+    image: ImageNeed | None
+    errors: list[ProblemField]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchTaken:
+    """What became of the samples of a batch, in their order."""
+
+    results: list[BatchItem]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The same for every feedback that could be read."""
+
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictionTaken:
+    """A further prediction is kept."""
+
+    sample_id: UUID
+    model_version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionAnswer:
+    """Why a sample is where it is; each rule says what it compared."""
+
+    trigger: str
+    policy_version: int
+    inclusion_probability: float
+    decided_at: datetime
+    rules: list[dict[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeedbackAnswer:
+    """One verdict; `fault` says why it does not count, where it does not."""
+
+    id: UUID
+    verdict: Verdict
+    correction: Correction | None
+    comment: str | None
+    reporter: str | None
+    source: str
+    given_at: datetime
+    received_at: datetime
+    fault: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelingTaskAnswer:
+    """The sample's task; Label Studio's ids are null until it is pushed."""
+
+    state: str
+    generation: int
+    priority: int
+    reasons: list[str]
+    label_studio_project_id: int | None
+    label_studio_task_id: int | None
+    url: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnnotationAnswer:
+    """One annotation, and how it differs from what the model and the user said, in regions."""
+
+    id: int
+    annotator: str
+    updated_at: datetime
+    lead_time_seconds: float | None
+    is_skipped: bool
+    is_ground_truth: bool
+    annotation: dict[str, object] | None
+    model_difference: dict[str, object] | None
+    user_difference: dict[str, object] | None
+    fault: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryAnswer:
+    """One change of state."""
+
+    state: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleSummary:
+    """A sample in a list."""
+
+    id: UUID
+    state: str
+    reason: str | None
+    model_version: str | None
+    verdict: str | None
+    confidence: float | None
+    inclusion_probability: float
+    tags: list[str]
+    captured_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplePage:
+    """A page of samples, the newest first; `next_cursor` null: there are no more."""
+
+    samples: list[SampleSummary]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleAnswer:
+    """All that is known of a sample."""
+
+    id: UUID
+    state: str
+    reason: str | None
+    captured_at: datetime
+    received_at: datetime
+    tags: list[str]
+    metadata: dict[str, object]
+    subject: str | None
+    stream: str | None
+    image: ImageNeed
+    image_url: str | None
+    prediction: Prediction | None
+    shadow_predictions: list[Prediction]
+    decision: DecisionAnswer | None
+    feedback: list[FeedbackAnswer]
+    labeling_task: LabelingTaskAnswer | None
+    annotations: list[AnnotationAnswer]
+    history: list[HistoryAnswer]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """The process is alive."""
+
+    service: str
+    version: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One thing that the server depends on: ok, degraded (we go on without it) or down."""
+
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Readiness:
+    """Whether the server can do its work."""
+
+    status: str
+    parts: dict[str, Part]

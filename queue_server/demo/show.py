@@ -1,0 +1,54 @@
+"""Run everything for a person, until Ctrl-C."""
+
+import signal
+from pathlib import Path
+from threading import Event
+
+from queue_server.demo.stage import Stage, open_places, open_stage, pill_counter, run_example, say
+
+#: so that a person sees silence become an answer
+_WINDOW = "1m"
+_AUDIT_RATE = 0.1
+
+
+def run_until_stopped(folder: Path, *, images: Path | None) -> None:
+    """Start all parts, print where they are, and stop them at Ctrl-C."""
+    stopped = Event()
+    previous = [(sign, signal.signal(sign, lambda *_: stopped.set())) for sign in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with open_stage(open_places(folder), confirmation_window=_WINDOW, audit_rate=_AUDIT_RATE) as stage:
+            model = first_model(stage)
+            with pill_counter(stage, model=model, images=images):
+                say(_welcome(stage))
+                while not stopped.wait(1.0):
+                    pass
+                say("stopping …")
+    finally:
+        for sign, handler in previous:
+            signal.signal(sign, handler)
+
+
+def first_model(stage: Stage) -> Path:
+    """Return version 1 of the counting model, trained at the first run."""
+    model = stage.places.models / "v1.joblib"
+    if not model.exists():
+        say("training version 1 of the counting model on a few generated trays …")
+        model.parent.mkdir(parents=True, exist_ok=True)
+        run_example(stage.example("train", "--trays", "6", "--model-version", "v1", "--out", str(model)))
+    return model
+
+
+def _welcome(stage: Stage) -> str:
+    login = ""
+    if stage.label_studio.email is not None:
+        login = f"\n    log in as         {stage.label_studio.email} with password {stage.label_studio.password}"
+    return f"""
+Ready. Tap on "Looks wrong" and watch the photo arrive in Label Studio within seconds.
+
+  the pill counter      {stage.places.app_url}
+  Label Studio          {stage.label_studio.url}/projects{login}
+  the queue server      {stage.places.server_url}
+    log in as         admin with password {stage.keys["admin"]}
+
+State is kept in {stage.places.folder}. Ctrl-C stops everything.
+"""

@@ -1,0 +1,136 @@
+"""Check every connection that the server needs, and say the remedy for each that does not hold."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from queue_server import models
+from queue_server.backend import Backend
+from queue_server.core.label_studio_json import task_data
+from queue_server.errors import BlobError, LabelStudioError, SettingsError
+from queue_server.label_studio import LabelStudio
+from queue_server.projects import controls_of, ensure_webhook, open_label_studio
+from queue_server.proposals import proposal_of
+from queue_server.settings import Settings
+from queue_server.store import labeling_tasks, projects
+from queue_server.store.engine import check_schema, ping, reading
+from queue_server.store.labeling_tasks import TaskState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that was checked; `remedy` is empty where it holds."""
+
+    name: str
+    detail: str
+    remedy: str = ""
+
+    @property
+    def is_fault(self) -> bool:
+        """Tell whether something must be done."""
+        return bool(self.remedy)
+
+
+def examine(backend: Backend) -> Iterator[Finding]:
+    """Check settings, database, images, broker and Label Studio, one after the other."""
+    yield _settings(backend.settings)
+    yield _database(backend)
+    yield _blobs(backend)
+    yield _broker(backend.settings)
+    yield from _label_studio(backend)
+
+
+def _settings(settings: Settings) -> Finding:
+    try:
+        count = len(settings.secret_keys)
+    except SettingsError as error:
+        return Finding(name="secret", detail=str(error), remedy="set LOOKSWRONG_SECRET_KEY")
+    return Finding(name="secret", detail=f"{count} key(s); images are served from {settings.public_url}")
+
+
+def _database(backend: Backend) -> Finding:
+    try:
+        ping(backend.engine)
+        check_schema(backend.engine)
+    except SettingsError as error:
+        return Finding(name="database", detail=str(error), remedy="run `lookswrong migrate`")
+    except SQLAlchemyError as error:
+        return Finding(name="database", detail=str(error)[:300], remedy="start it, or mend LOOKSWRONG_DATABASE_URL")
+    return Finding(name="database", detail=backend.engine.dialect.name)
+
+
+def _blobs(backend: Backend) -> Finding:
+    try:
+        backend.blobs.check()
+    except BlobError as error:
+        return Finding(name="images", detail=str(error)[:300], remedy="mend LOOKSWRONG_BLOB_URL, or free disk space")
+    return Finding(name="images", detail=backend.settings.effective_blob_url)
+
+
+def _broker(settings: Settings) -> Finding:
+    if not settings.broker_url:
+        return Finding(name="broker", detail="not set: `lookswrong serve` embeds one")
+    try:
+        with redis.Redis.from_url(settings.broker_url, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return Finding(name="broker", detail=str(error)[:300], remedy="start Redis, or mend LOOKSWRONG_BROKER_URL")
+    return Finding(name="broker", detail="answers")
+
+
+def _label_studio(backend: Backend) -> Iterator[Finding]:
+    remedy = "mend LOOKSWRONG_LABEL_STUDIO_URL and LOOKSWRONG_LABEL_STUDIO_API_KEY (Label Studio: Account & Settings)"
+    try:
+        client = open_label_studio(backend)
+        status = client.check()
+    except LabelStudioError as error:
+        yield Finding(name="label studio", detail=str(error)[:300], remedy=remedy)
+        return
+    yield Finding(name="label studio", detail=f"{status.version}, as {status.user}")
+    with reading(backend.engine) as session:
+        known = projects.all_projects(session)
+    for project in known:
+        yield _target(client, project)
+
+
+def _target(client: LabelStudio, project: models.Project) -> Finding:
+    name = f"project {project.name}"
+    if project.label_studio_project_id is None:
+        return Finding(name=name, detail="not in Label Studio yet: made at the first push")
+    try:
+        client.get_label_config(project.label_studio_project_id)
+    except LabelStudioError as error:
+        remedy = "restore the project in Label Studio, or give another title in the project file"
+        return Finding(name=name, detail=str(error)[:300], remedy=remedy)
+    return Finding(name=name, detail=f"Label Studio project {project.label_studio_project_id}")
+
+
+def fix(backend: Backend, *, say: Callable[[str], None]) -> int:
+    """Rewrite the image addresses and webhooks that Label Studio holds, after a change of PUBLIC_URL or keys."""
+    client = open_label_studio(backend)
+    with reading(backend.engine) as session:
+        known = [project for project in projects.all_projects(session) if project.label_studio_project_id is not None]
+    changed = 0
+    for project in known:
+        ensure_webhook(backend, client, project)
+        changed += _rewrite_tasks(backend, client, project)
+        say(f"{project.name}: webhook and image addresses are those of {backend.settings.public_url}")
+    return changed
+
+
+def _rewrite_tasks(backend: Backend, client: LabelStudio, project: models.Project) -> int:
+    assert project.id is not None
+    with reading(backend.engine) as session:
+        rows = [row for row in labeling_tasks.in_label_studio(session, project.id) if row.state != TaskState.DELETED]
+        wanted = {}
+        for row in rows:
+            proposal = proposal_of(session, session.get_one(models.Sample, row.sample_pk), row, backend.settings)
+            data = task_data(proposal, controls=controls_of(project))
+            is_out = row.state == TaskState.WITHDRAWN
+            wanted[row.label_studio_task_id] = data | ({"inbox": "no"} if is_out else {})
+    for task_id, data in wanted.items():
+        assert task_id is not None
+        client.update_data(task_id, data)
+    return len(wanted)

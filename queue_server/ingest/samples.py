@@ -1,0 +1,284 @@
+"""Samples, their images, further predictions, and requests by hand."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlmodel import Session
+
+from feedback_sdk import types
+from feedback_sdk.types import ImageNeed
+from queue_server import models
+from queue_server.backend import Backend
+from queue_server.core.policy import ArchiveReason, State, Trigger
+from queue_server.core.uncertainty import confidence
+from queue_server.errors import FieldError, ProblemError
+from queue_server.images import CheckedImage
+from queue_server.ingest import checks
+from queue_server.store import decisions, feedback, projects, samples
+from queue_server.store.engine import reading, writing
+
+_CORRECTION = TypeAdapter(types.Correction)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What became of a sample that was sent."""
+
+    sample_id: UUID
+    is_new: bool
+    state: str
+    image: ImageNeed
+
+
+def take_sample(
+    backend: Backend, project_id: int, sample: types.Sample, *, image: bytes | None, now: datetime
+) -> Taken:
+    """Store a sample once and decide on it.
+
+    1. The same again: answer from the row, before any decoding. 2. Check all of it. 3. Write the image's bytes.
+    4. In one transaction: the rows, the feedback that waited for it, the decision.
+    """
+    with reading(backend.engine) as session:
+        project = projects.get(session, project_id)
+        known = samples.find(session, project_id, sample.id)
+        if known is not None and not _lacks_image(known, image):
+            return _same_again(known, sample, image)
+    checked = checks.checked_image(backend, image, declared_sha256=sample.image_sha256) if image is not None else None
+    if sample.prediction is not None:
+        size = (checked.width, checked.height) if checked else None
+        faults = checks.prediction_faults(sample.prediction, project, size)
+        checks.require_sound("the prediction is refused", checks.below("prediction", faults))
+    if checked is not None:
+        backend.blobs.put(checked.content)
+    return _store(backend, project_id, sample, image=image, checked=checked, now=now)
+
+
+def _lacks_image(known: models.Sample, image: bytes | None) -> bool:
+    return known.image_sha256 is None and image is not None
+
+
+def _store(
+    backend: Backend,
+    project_id: int,
+    sample: types.Sample,
+    *,
+    image: bytes | None,
+    checked: CheckedImage | None,
+    now: datetime,
+) -> Taken:
+    with writing(backend.engine) as session:
+        samples.serialize(session, sample.id)
+        known = samples.find(session, project_id, sample.id, for_update=True)
+        if known is not None:
+            taken = _same_again(known, sample, image)
+            if checked is not None and known.image_sha256 is None:
+                _attach(session, known, checked, sent_sha256=_sha256(image), now=now)
+                return _taken(known, is_new=False)
+            return taken
+        project = projects.get(session, project_id)
+        row = _insert(session, project, sample, image=image, checked=checked, now=now)
+        _take_parked(session, project, row, checked)
+        decisions.redecide(session, row, trigger=Trigger.ARRIVAL, now=now)
+        return _taken(row, is_new=True)
+
+
+def _same_again(known: models.Sample, sample: types.Sample, image: bytes | None) -> Taken:
+    """Answer a repeat, or raise ProblemError 409: an id's content never changes."""
+    if known.reason == ArchiveReason.ERASED:
+        raise ProblemError(409, "this sample was erased", (FieldError(field="id", message="must be new"),))
+    if known.payload_sha256 != checks.payload_sha256(sample):
+        fault = FieldError(field="id", message="must be new, this id was used for other content: make a new id")
+        raise ProblemError(409, "a sample with this id and other content is here", (fault,))
+    came = _sha256(image) or sample.image_sha256
+    if came is not None and known.sent_image_sha256 not in (None, came):
+        fault = FieldError(
+            field="image", message=f"must be the one with SHA-256 {known.sent_image_sha256}, got {came}: make a new id"
+        )
+        raise ProblemError(409, "a sample with this id and another image is here", (fault,))
+    return _taken(known, is_new=False)
+
+
+def _insert(
+    session: Session,
+    project: models.Project,
+    sample: types.Sample,
+    *,
+    image: bytes | None,
+    checked: CheckedImage | None,
+    now: datetime,
+) -> models.Sample:
+    assert project.id is not None
+    pinned = projects.policy(session, project, project.policy_version)
+    prediction = sample.prediction
+    if checked is not None:
+        samples.keep_image(session, _image_row(checked, now))
+    row = models.Sample(
+        project_id=project.id,
+        sample_id=sample.id,
+        payload_sha256=checks.payload_sha256(sample),
+        captured_at=sample.captured_at,
+        received_at=now,
+        tags=list(sample.tags),
+        extra=dict(sample.metadata),
+        subject=sample.subject,
+        stream=sample.stream,
+        capture_probability=sample.capture_probability,
+        stands_for=sample.stands_for,
+        embedding=list(sample.embedding) if sample.embedding is not None else None,
+        sent_image_sha256=_sha256(image) or sample.image_sha256,
+        image_sha256=checked.sha256 if checked else None,
+        model_version=prediction.model_version if prediction else None,
+        confidence=confidence(prediction),
+        policy_version=pinned.policy.version,
+        state=State.AWAITING_FEEDBACK,
+        window_ends_at=now + timedelta(seconds=pinned.confirmation_window_seconds),
+    )
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    session.add(models.HistoryEntry(sample_pk=row.id, state=row.state, reason=None, at=now))
+    if prediction is not None:
+        session.add(_prediction_row(row, prediction, is_shown=True, now=now))
+    session.flush()
+    return row
+
+
+def _prediction_row(
+    sample: models.Sample, prediction: types.Prediction, *, is_shown: bool, now: datetime
+) -> models.Prediction:
+    document = types.to_wire(prediction)
+    assert sample.id is not None
+    assert isinstance(document, dict)
+    return models.Prediction(
+        sample_pk=sample.id,
+        model_version=prediction.model_version,
+        document=document,
+        payload_sha256=checks.payload_sha256(prediction),
+        is_shown=is_shown,
+        received_at=now,
+    )
+
+
+def _image_row(checked: CheckedImage, now: datetime) -> models.Image:
+    return models.Image(
+        sha256=checked.sha256,
+        width=checked.width,
+        height=checked.height,
+        media_type=checked.media_type,
+        size_bytes=len(checked.content),
+        created_at=now,
+    )
+
+
+def _take_parked(
+    session: Session, project: models.Project, sample: models.Sample, checked: CheckedImage | None
+) -> None:
+    """Tie feedback that came first to its sample; what does not fit it is kept and flagged."""
+    assert sample.id is not None
+    assert project.id is not None
+    prediction = decisions.read_prediction(samples.shown_prediction(session, sample.id))
+    size = (checked.width, checked.height) if checked else None
+    for row in feedback.parked(session, project.id, sample.sample_id):
+        correction = _CORRECTION.validate_python(row.correction, strict=False) if row.correction else None
+        faults = checks.correction_faults(correction, prediction, project=project, size=size)
+        said = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+        feedback.attach(session, row, sample_pk=sample.id, fault=said or None)
+
+
+def take_image(backend: Backend, project_id: int, sample_id: UUID, *, image: bytes, now: datetime) -> Taken:
+    """Store the image of a sample that came without."""
+    with reading(backend.engine) as session:
+        known = samples.find(session, project_id, sample_id)
+        if known is None:
+            raise ProblemError(404, "no such sample: post it first")
+        project = projects.get(session, project_id)
+        assert known.id is not None
+        prediction = decisions.read_prediction(samples.shown_prediction(session, known.id))
+    if known.sent_image_sha256 not in (None, _sha256(image)):
+        fault = FieldError(field="image", message=f"must be the one with SHA-256 {known.sent_image_sha256}")
+        raise ProblemError(409, "the sample is of another image", (fault,))
+    checked = checks.checked_image(backend, image, declared_sha256=None)
+    if prediction is not None:
+        faults = checks.prediction_faults(prediction, project, (checked.width, checked.height))
+        checks.require_sound("the image does not fit the prediction", checks.below("prediction", faults))
+    backend.blobs.put(checked.content)
+    with writing(backend.engine) as session:
+        row = samples.find(session, project_id, sample_id, for_update=True)
+        assert row is not None
+        is_new = row.image_sha256 is None
+        if is_new:
+            _attach(session, row, checked, sent_sha256=_sha256(image), now=now)
+        return _taken(row, is_new=is_new)
+
+
+def _attach(
+    session: Session, sample: models.Sample, checked: CheckedImage, *, sent_sha256: str | None, now: datetime
+) -> None:
+    samples.keep_image(session, _image_row(checked, now))
+    samples.attach_image(session, sample, image_sha256=checked.sha256, sent_sha256=sent_sha256)
+
+
+def take_prediction(
+    backend: Backend, project_id: int, sample_id: UUID, *, prediction: types.Prediction, now: datetime
+) -> bool:
+    """Store another model version's prediction on a sample; False: the same again."""
+    with writing(backend.engine) as session:
+        sample = samples.find(session, project_id, sample_id, for_update=True)
+        if sample is None:
+            raise ProblemError(404, "no such sample: post it first")
+        assert sample.id is not None
+        image = session.get(models.Image, sample.image_sha256) if sample.image_sha256 else None
+        size = (image.width, image.height) if image else None
+        faults = checks.prediction_faults(prediction, projects.get(session, project_id), size)
+        checks.require_sound("the prediction is refused", faults)
+        for known in samples.predictions(session, sample.id):
+            if known.model_version == prediction.model_version:
+                if known.payload_sha256 == checks.payload_sha256(prediction):
+                    return False
+                fault = FieldError(field="model_version", message="must be new for this sample: it predicted otherwise")
+                raise ProblemError(409, "this model version has predicted on this sample", (fault,))
+        session.add(_prediction_row(sample, prediction, is_shown=sample.model_version is None, now=now))
+        if sample.model_version is None:
+            _show(session, sample, prediction)
+        session.flush()
+        return True
+
+
+def _show(session: Session, sample: models.Sample, prediction: types.Prediction) -> None:
+    """Let the first prediction on a sample that came without one be the one that its figures show."""
+    sample.model_version = prediction.model_version
+    sample.confidence = confidence(prediction)
+    session.add(sample)
+
+
+def request_sample(backend: Backend, project_id: int, sample_id: UUID, *, reason: str, now: datetime) -> Taken:
+    """Queue a sample because a person asks for it."""
+    with writing(backend.engine) as session:
+        sample = samples.find(session, project_id, sample_id, for_update=True)
+        if sample is None:
+            raise ProblemError(404, "no such sample: post it first")
+        sample.request_reason = reason
+        session.add(sample)
+        session.flush()
+        decisions.redecide(session, sample, trigger=Trigger.REQUEST, now=now)
+        return _taken(sample, is_new=False)
+
+
+def _taken(sample: models.Sample, *, is_new: bool) -> Taken:
+    return Taken(sample_id=sample.sample_id, is_new=is_new, state=sample.state, image=image_need(sample))
+
+
+def image_need(sample: models.Sample) -> ImageNeed:
+    """Return what the server says of a sample's image."""
+    if sample.image_sha256 is not None:
+        return ImageNeed.STORED
+    if sample.state == State.ARCHIVED:
+        return ImageNeed.NOT_WANTED
+    return ImageNeed.NOT_YET if sample.state == State.AWAITING_FEEDBACK else ImageNeed.WANTED
+
+
+def _sha256(content: bytes | None) -> str | None:
+    return hashlib.sha256(content).hexdigest() if content is not None else None

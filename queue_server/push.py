@@ -1,0 +1,236 @@
+"""Bring labeling tasks into Label Studio, each once, and keep them up to date while nobody touched them."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from queue_server import models
+from queue_server.backend import Backend
+from queue_server.core.label_studio_json import pre_annotation, task_data
+from queue_server.core.policy import ArchiveReason, State
+from queue_server.core.proposals import Proposal
+from queue_server.errors import LabelStudioError
+from queue_server.label_studio import LabelStudio
+from queue_server.projects import controls_of, ensure_target
+from queue_server.proposals import proposal_of
+from queue_server.store import labeling_tasks, samples
+from queue_server.store.engine import reading, writing
+from queue_server.store.labeling_tasks import Claim, Pushed
+
+_log = structlog.get_logger()
+
+_FIRST_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PushResult:
+    """What one push did."""
+
+    #: new in Label Studio
+    pushed: int = 0
+    #: were there already: an earlier push did not live to hear it
+    adopted: int = 0
+    updated: int = 0
+    withdrawn: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "PushResult") -> "PushResult":
+        return PushResult(
+            pushed=self.pushed + other.pushed,
+            adopted=self.adopted + other.adopted,
+            updated=self.updated + other.updated,
+            withdrawn=self.withdrawn + other.withdrawn,
+            failed=self.failed + other.failed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Claimed:
+    """A task that we hold, with what to say of it; `task_id` is its Label Studio task, if it has one."""
+
+    row: models.LabelingTask
+    proposal: Proposal
+
+
+def push_project(backend: Backend, client: LabelStudio, project: models.Project) -> PushResult:
+    """Push all of a project's waiting tasks and changes; safe to run twice and to die anywhere.
+
+    1. Claim a batch with a lease. 2. Ask which of it is there already, if it was tried before. 3. Import the rest in
+    one request, never repeated blindly. 4. Record the ids while the lease is ours. What fails is tried again later.
+    """
+    project = ensure_target(backend, client, project, now=_now())
+    total = PushResult()
+    while claim := _take(backend, project, labeling_tasks.claim):
+        total += _push_claim(backend, client, project, claim)
+    while claim := _take(backend, project, labeling_tasks.claim_stale):
+        total += _update_claim(backend, client, project, claim)
+    if total != PushResult():
+        _log.info("pushed", action="push", project=project.name, pushed=total.pushed, failed=total.failed)
+    return total
+
+
+def _take(backend: Backend, project: models.Project, take: Callable[..., Claim]) -> Claim | None:
+    """Claim a batch by `labeling_tasks.claim` or `claim_stale`; None: there is nothing to do."""
+    with writing(backend.engine) as session:
+        claim = take(
+            session,
+            project.id,
+            owner=secrets.token_hex(8),
+            now=_now(),
+            lease=timedelta(seconds=backend.settings.lease_seconds),
+            limit=backend.settings.push_batch,
+        )
+    return claim if claim.task_pks else None
+
+
+def _push_claim(backend: Backend, client: LabelStudio, project: models.Project, claim: Claim) -> PushResult:
+    held = _held(backend, claim)
+    try:
+        known = _already_there(client, project, held)
+        _show_again(client, project, held, known)
+        adopted = _record(backend, project, claim, known)
+        fresh = [item for item in held if item.row.id not in known]
+        return PushResult(adopted=adopted) + _import_all(backend, client, project, claim, fresh)
+    except LabelStudioError as error:
+        return _release(backend, claim, held, error)
+
+
+def _held(backend: Backend, claim: Claim) -> list[_Claimed]:
+    with reading(backend.engine) as session:
+        return [
+            _Claimed(
+                row=row,
+                proposal=proposal_of(session, session.get_one(models.Sample, row.sample_pk), row, backend.settings),
+            )
+            for row in labeling_tasks.held_by(session, claim)
+        ]
+
+
+def _already_there(client: LabelStudio, project: models.Project, held: Sequence[_Claimed]) -> dict[int, int]:
+    """Return row id -> Label Studio task for what an earlier try may have imported; a first try asks nothing."""
+    tried = {item.proposal.sample_id: item for item in held if item.row.attempts > 1 or item.row.generation > 1}
+    if not tried:
+        return {}
+    assert project.label_studio_project_id is not None
+    found = client.find_tasks(project.label_studio_project_id, list(tried))
+    return {_pk(tried[sample_id]): task_id for sample_id, task_id in found.items() if sample_id in tried}
+
+
+def _show_again(client: LabelStudio, project: models.Project, held: Sequence[_Claimed], known: dict[int, int]) -> None:
+    """Bring tasks that are there up to date: a withdrawn one that is wanted again comes back into the inbox."""
+    for item in held:
+        if task_id := known.get(_pk(item)):
+            client.update_data(task_id, task_data(item.proposal, controls=controls_of(project)))
+
+
+def _import_all(
+    backend: Backend, client: LabelStudio, project: models.Project, claim: Claim, fresh: Sequence[_Claimed]
+) -> PushResult:
+    """Import a batch; where Label Studio refuses its content, one by one, so that one bad task stops no other."""
+    try:
+        return PushResult(pushed=_import(backend, client, project, claim, fresh))
+    except LabelStudioError as error:
+        if not error.permanent or error.status not in (None, 400) or len(fresh) == 1:
+            raise
+    total = PushResult()
+    for item in fresh:
+        try:
+            total += PushResult(pushed=_import(backend, client, project, claim, [item]))
+        except LabelStudioError as error:
+            total += _release(backend, claim, [item], error)
+    return total
+
+
+def _import(
+    backend: Backend, client: LabelStudio, project: models.Project, claim: Claim, fresh: Sequence[_Claimed]
+) -> int:
+    if not fresh:
+        return 0
+    assert project.label_studio_project_id is not None
+    controls = controls_of(project)
+    envelopes = [pre_annotation(item.proposal, controls=controls) for item in fresh]
+    task_ids = client.import_tasks(project.label_studio_project_id, envelopes)
+    return _record(backend, project, claim, {_pk(item): task for item, task in zip(fresh, task_ids, strict=True)})
+
+
+def _record(backend: Backend, project: models.Project, claim: Claim, found: dict[int, int]) -> int:
+    assert project.label_studio_project_id is not None
+    recorded = 0
+    with writing(backend.engine) as session:
+        for task_pk, task_id in found.items():
+            pushed = Pushed(
+                task_pk=task_pk,
+                label_studio_project_id=project.label_studio_project_id,
+                label_studio_task_id=task_id,
+            )
+            recorded += labeling_tasks.finish_push(session, pushed, owner=claim.owner, now=_now())
+    return recorded
+
+
+def _release(backend: Backend, claim: Claim, held: Sequence[_Claimed], error: LabelStudioError) -> PushResult:
+    """Give tasks back, to be tried again after a pause that doubles with each try."""
+    attempts = max((item.row.attempts for item in held), default=1)
+    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1), _LONGEST_PAUSE_SECONDS)
+    _log.warning("push failed", action="push", error=str(error)[:500], tasks=len(held), pause_seconds=pause)
+    with writing(backend.engine) as session:
+        labeling_tasks.release(
+            session,
+            [_pk(item) for item in held],
+            owner=claim.owner,
+            available_at=_now() + timedelta(seconds=pause),
+            error=str(error)[:1000],
+        )
+    return PushResult(failed=len(held))
+
+
+def _update_claim(backend: Backend, client: LabelStudio, project: models.Project, claim: Claim) -> PushResult:
+    held = _held(backend, claim)
+    total = PushResult()
+    try:
+        for item in held:
+            total += _update_one(backend, client, project, claim, item)
+    except LabelStudioError as error:
+        return total + _release(backend, claim, held, error)
+    return total
+
+
+def _update_one(
+    backend: Backend, client: LabelStudio, project: models.Project, claim: Claim, item: _Claimed
+) -> PushResult:
+    """Change a task's data, or take it out of the inbox; one that somebody touched is left alone."""
+    assert item.row.label_studio_task_id is not None
+    status = client.get_task(item.row.label_studio_task_id)
+    if status is None or status.sample_id != item.proposal.sample_id or not status.is_untouched:
+        # The pull will see what happened to it.
+        with writing(backend.engine) as session:
+            labeling_tasks.finish_update(session, item.row, owner=claim.owner)
+        return PushResult()
+    data = task_data(item.proposal, controls=controls_of(project))
+    if not item.row.is_withdrawal_wanted:
+        client.update_data(item.row.label_studio_task_id, data)
+        with writing(backend.engine) as session:
+            labeling_tasks.finish_update(session, item.row, owner=claim.owner)
+        return PushResult(updated=1)
+    client.update_data(item.row.label_studio_task_id, data | {"inbox": "no"})
+    with writing(backend.engine) as session:
+        if not labeling_tasks.finish_withdrawal(session, item.row, owner=claim.owner):
+            # Wanted again meanwhile, and stale: the next round shows it again.
+            labeling_tasks.release(session, [_pk(item)], owner=claim.owner, available_at=_now(), error=None)
+            return PushResult()
+        sample = samples.lock(session, item.row.sample_pk)
+        if sample.state in (State.QUEUED, State.PUSHED):
+            samples.move(session, sample, state=State.ARCHIVED, reason=ArchiveReason.WITHDRAWN, now=_now())
+    return PushResult(withdrawn=1)
+
+
+def _pk(item: _Claimed) -> int:
+    assert item.row.id is not None
+    return item.row.id
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

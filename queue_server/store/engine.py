@@ -1,0 +1,111 @@
+"""The database's connection, its transactions and its schema: SQLite (WAL) or PostgreSQL."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from queue_server.errors import SettingsError
+from queue_server.settings import Settings
+
+_MIGRATION_LOCK = 7_305_511
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Open the settings' database; no connection is made yet."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 30.0, "check_same_thread": False})
+    _prepare_sqlite(engine, settings.sqlite_synchronous)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: object, _record: object) -> None:
+        # The driver must not open transactions of its own: a read that becomes a write could never get the lock.
+        connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own attribute
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]  # as above
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        is_write = connection.get_execution_options().get("is_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Open a session that only reads."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """Open a session in one write transaction; it commits at the end, and rolls back on any error."""
+    with Session(engine.execution_options(is_write=True), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema up to date, under a lock: any number of processes may call it at once."""
+    with _migration_lock(engine), engine.connect() as connection:
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def check_schema(engine: Engine) -> None:
+    """Raise SettingsError unless the schema is the one that this code needs."""
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise SettingsError(f"the database must answer: {error.orig}") from error
+    if current != head:
+        raise SettingsError(f"the schema must be at {head}, got {current}: run `lookswrong migrate`")
+
+
+def ping(engine: Engine) -> None:
+    """Make the database answer, or raise OperationalError."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    return config
+
+
+@contextmanager
+def _migration_lock(engine: Engine) -> Iterator[None]:
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+        return
+    if not engine.url.database:
+        yield
+        return
+    with Path(f"{engine.url.database}.migrating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
