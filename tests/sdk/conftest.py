@@ -1,0 +1,76 @@
+"""Servers and processes for the tests of the SDK, each stopped by the test that starts it."""
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from stand_in import KEY, Server
+
+from feedback_sdk import FeedbackClient
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "API_KEY", "SPOOL_DIR"):
+        monkeypatch.delenv(f"LOOKSWRONG_{name}", raising=False)
+
+
+@pytest.fixture
+def start_app(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start a Python process that runs a text with a `client` on the test's spool."""
+    started = []
+
+    def start(text: str, *, url: str) -> subprocess.Popen:
+        head = "from feedback_sdk import FeedbackClient\nimport os, signal, sys, time\nclient = FeedbackClient()\n"
+        environ = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "LOOKSWRONG_URL": url,
+            "LOOKSWRONG_API_KEY": KEY,
+            "LOOKSWRONG_SPOOL_DIR": str(tmp_path / "spool"),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", head + textwrap.dedent(text)], env=environ, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def make_client(tmp_path: Path) -> Iterator[Callable[..., FeedbackClient]]:
+    """Make clients on one spool folder, each closed at the end."""
+    made = []
+
+    def make(url: str = "http://memory", **options: object) -> FeedbackClient:
+        made.append(FeedbackClient(url, KEY, **{"spool_dir": tmp_path / "spool", **options}))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

@@ -1,0 +1,160 @@
+"""A server in this process, on a real database and over a real socket."""
+
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from werkzeug.serving import make_server
+
+from feedback_sdk import types
+from feedback_sdk.types import Box, Prediction, Sample
+from queue_server import models, policy_file
+from queue_server.app import create_app
+from queue_server.auth import Scope, make_key
+from queue_server.backend import Backend, open_backend
+from queue_server.settings import Settings
+from queue_server.store import projects
+from queue_server.store.engine import migrate, reading, writing
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+PROJECT = """
+project: pill-counter
+task: detection
+labels: [pill, capsule]
+confirmation_window: 24h
+rules:
+  - {strategy: user_rejected}
+  - {strategy: unconfirmed_low_confidence, threshold: 0.6}
+  - {strategy: empty, probability: 0.0}
+  - {strategy: random, rate: 0.0}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """An empty database of each kind, up to date."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    opened = open_backend(Settings(data_dir=tmp_path, database_url=url, secret_key="s" * 32))
+    migrate(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def sqlite_backend(tmp_path: Path) -> Iterator[Backend]:
+    """An empty SQLite database, up to date, for tests that hang on no database's ways."""
+    opened = open_backend(Settings(data_dir=tmp_path, secret_key="s" * 32))
+    migrate(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+def apply_project(backend: Backend, text: str = PROJECT) -> models.Project:
+    """Apply a project file."""
+    with writing(backend.engine) as session:
+        return policy_file.apply(session, policy_file.parse(text), now=NOW).project
+
+
+def jpeg(width: int = 64, height: int = 48, *, seed: int = 0) -> bytes:
+    """Return a small photo-like JPEG; another seed gives other bytes."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def prediction(*confidences: float, model_version: str = "v1", **more: object) -> Prediction:
+    """Return a detection with a box of each confidence on an image of 64x48."""
+    boxes = [
+        Box(label="pill", x_min=2.0 + 5 * i, y_min=3.0, x_max=6.0 + 5 * i, y_max=9.0, confidence=confidence)
+        for i, confidence in enumerate(confidences)
+    ]
+    values: dict[str, object] = {"task": "detection", "image_size": (64, 48), "boxes": boxes}
+    return Prediction(model_version=model_version, **(values | more))  # type: ignore[arg-type]
+
+
+def sample(said: Prediction | None = None, **more: object) -> Sample:
+    """Return a new sample with a confident prediction."""
+    values: dict[str, object] = {"id": uuid4(), "captured_at": NOW, "prediction": said or prediction(0.9)}
+    return Sample(**(values | more))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running server with one project, and a client for each scope."""
+
+    backend: Backend
+    project: models.Project
+    url: str
+    ingest: httpx.Client
+    read: httpx.Client
+    admin: httpx.Client
+    open: httpx.Client
+    ingest_key: str
+
+    def post(self, value: Sample, image: bytes | None = None) -> httpx.Response:
+        """Post a sample."""
+        document = (None, types.canonical_json(value), "application/json")
+        files = {"sample": document} | ({"image": ("photo.jpg", image, "image/jpeg")} if image is not None else {})
+        return self.ingest.post("/v1/samples", files=files)
+
+    def say(self, sample_id: UUID, verdict: str, **more: object) -> httpx.Response:
+        """Post a verdict with a key."""
+        return self.ingest.post(
+            "/v1/feedback", json={"id": str(uuid4()), "sample_id": str(sample_id), "verdict": verdict, **more}
+        )
+
+    def sample(self, sample_id: UUID) -> dict[str, object]:
+        """Read a sample."""
+        return self.read.get(f"/v1/samples/{sample_id}").raise_for_status().json()
+
+
+def run_server(backend: Backend, *, project_text: str | None = PROJECT) -> Iterator[Server]:
+    """Serve a backend on a free port for one test; without a text, with the project that is there."""
+    if project_text is not None:
+        apply_project(backend, project_text)
+    with reading(backend.engine) as session:
+        project = projects.all_projects(session)[0]
+    listening = make_server("127.0.0.1", 0, create_app(backend), threaded=True)
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{listening.server_port}"
+    with writing(backend.engine) as session:
+        keys = {
+            scope: make_key(session, project, scopes=[scope], secret_keys=backend.settings.secret_keys, now=NOW)
+            for scope in Scope
+        }
+    clients = {
+        scope.value: httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"})
+        for scope, key in keys.items()
+    }
+    clients["open"] = httpx.Client(base_url=url)
+    try:
+        yield Server(backend=backend, project=project, url=url, ingest_key=keys[Scope.INGEST], **clients)
+    finally:
+        for client in clients.values():
+            client.close()
+        listening.shutdown()
+        thread.join()
+        listening.server_close()
+
+
+@pytest.fixture
+def server(sqlite_backend: Backend) -> Iterator[Server]:
+    """A running server on SQLite."""
+    yield from run_server(sqlite_backend)
+
+
+@pytest.fixture
+def each_server(backend: Backend) -> Iterator[Server]:
+    """A running server on each database."""
+    yield from run_server(backend)

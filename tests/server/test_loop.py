@@ -1,0 +1,261 @@
+"""One turn of the loop through a real Label Studio: pushed once, annotated, pulled, exported."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+
+from queue_server import models
+from queue_server.backend import Backend, open_backend
+from queue_server.core.datasets import LabelSource
+from queue_server.errors import LabelStudioError
+from queue_server.export import prepare, write_folder
+from queue_server.label_studio import LabelStudio
+from queue_server.local_label_studio import LocalLabelStudio
+from queue_server.pull import PullResult, pull_project
+from queue_server.push import PushResult, push_project
+from queue_server.settings import Settings
+from queue_server.store import projects
+from queue_server.store.engine import migrate, reading
+from tests.server.conftest import PROJECT, Server, apply_project, jpeg, prediction, run_server, sample
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """A server, and a project of its own in Label Studio."""
+
+    server: Server
+    backend: Backend
+    client: LabelStudio
+    label_studio: httpx.Client
+
+    @property
+    def project(self) -> models.Project:
+        with reading(self.backend.engine) as session:
+            found = projects.find(session, "pill-counter")
+        assert found is not None
+        return found
+
+    def push(self) -> PushResult:
+        return push_project(self.backend, self.client, self.project)
+
+    def pull(self) -> PullResult:
+        return pull_project(self.backend, self.client, self.project)
+
+    def queue(self, *confidences: float, **more: object) -> UUID:
+        """Post a sample and reject it."""
+        value = sample(prediction(*(confidences or (0.9,))), **more)
+        assert self.server.post(value, jpeg(seed=next(_NUMBERS))).status_code == 201
+        self.server.say(value.id, "rejected", reporter="anna")
+        return value.id
+
+    def task(self, sample_id: UUID) -> dict:
+        """Read a sample's task in Label Studio."""
+        task_id = self.server.sample(sample_id)["labeling_task"]["label_studio_task_id"]
+        return self.label_studio.get(f"/api/tasks/{task_id}").raise_for_status().json()
+
+    def tasks(self) -> list[dict]:
+        answer = self.label_studio.get(f"/api/projects/{self.project.label_studio_project_id}/tasks")
+        return answer.raise_for_status().json()
+
+    def annotate(self, sample_id: UUID, change: Callable[[list], list] = lambda result: result, **more: object) -> int:
+        """Annotate a task as its pre-annotation says, changed."""
+        task = self.task(sample_id)
+        result = change(task["predictions"][0]["result"])
+        answer = self.label_studio.post(
+            f"/api/tasks/{task['id']}/annotations/", json={"result": result, "lead_time": 7.5, **more}
+        )
+        return answer.raise_for_status().json()["id"]
+
+
+@pytest.fixture
+def loop(tmp_path: Path, label_studio: LocalLabelStudio) -> Iterator[Loop]:
+    """A server on SQLite that knows the Label Studio of this run."""
+    settings = Settings(
+        data_dir=tmp_path,
+        secret_key="s" * 32,
+        label_studio_url=label_studio.url,
+        label_studio_api_key=label_studio.api_key,
+    )
+    backend = open_backend(settings)
+    migrate(backend.engine)
+    title = f"pills {datetime.now(UTC).timestamp():.6f}"
+    apply_project(backend, PROJECT + f'label_studio: {{project: "{title}"}}\n')
+    headers = {"Authorization": f"Token {label_studio.api_key}"}
+    with httpx.Client(base_url=label_studio.url, headers=headers, timeout=30.0) as direct:
+        for server in run_server(backend, project_text=None):
+            client = LabelStudio(label_studio.url, label_studio.api_key)
+            yield Loop(server=server, backend=backend, client=client, label_studio=direct)
+    backend.engine.dispose()
+
+
+def test_queued_samples_are_pushed_once_however_often_we_push(loop: Loop) -> None:
+    ids = [loop.queue() for _ in range(3)]
+    assert [loop.push().pushed, loop.push().pushed] == [3, 0]
+    assert sorted(task["data"]["sample_id"] for task in loop.tasks()) == sorted(map(str, ids))
+    assert {loop.server.sample(sample_id)["state"] for sample_id in ids} == {"pushed"}
+
+
+def test_task_says_what_the_annotator_needs(loop: Loop) -> None:
+    data = loop.task(_pushed(loop, loop.queue(0.8, 0.7)))["data"]
+    assert (data["reason"], data["model_version"], data["priority"]) == ("user_rejected", "v1", 100)
+    assert data["confidence"] == pytest.approx(0.75)
+    image = loop.server.open.get(data["image"].removeprefix("http://127.0.0.1:8500"))
+    assert image.headers["Content-Type"] == "image/jpeg"
+
+
+def test_annotation_comes_back_with_how_it_differs(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue(0.8, 0.7))
+    loop.annotate(sample_id, lambda result: [region for region in result if region["id"] != "m0"])
+    assert loop.pull().annotations == 1
+    found = loop.server.sample(sample_id)
+    assert found["state"] == "annotated"
+    assert [len(item["annotation"]["boxes"]) for item in found["annotations"]] == [1]
+    assert found["annotations"][0]["model_difference"]["removed"] == 1
+    assert found["annotations"][0]["lead_time_seconds"] == 7.5
+
+
+def test_pulling_again_adds_nothing(loop: Loop) -> None:
+    loop.annotate(_pushed(loop, loop.queue()))
+    assert [loop.pull(), loop.pull()] == [PullResult(annotations=1), PullResult()]
+
+
+def test_edited_annotation_replaces_its_earlier_version(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue(0.8, 0.7))
+    annotation = loop.annotate(sample_id)
+    loop.pull()
+    loop.label_studio.patch(f"/api/annotations/{annotation}/", json={"result": []}).raise_for_status()
+    assert loop.pull().annotations == 1
+    found = loop.server.sample(sample_id)["annotations"]
+    assert [item["annotation"] for item in found] == [{}]
+
+
+def test_deleted_annotation_sends_its_sample_back(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue())
+    annotation = loop.annotate(sample_id)
+    loop.pull()
+    loop.label_studio.delete(f"/api/annotations/{annotation}/").raise_for_status()
+    assert loop.pull().deleted_annotations == 1
+    assert loop.server.sample(sample_id)["state"] == "pushed"
+
+
+def test_skipped_task_archives_its_sample(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue())
+    loop.annotate(sample_id, was_cancelled=True)
+    assert loop.pull().skipped == 1
+    assert (loop.server.sample(sample_id)["state"], loop.server.sample(sample_id)["reason"]) == ("archived", "skipped")
+
+
+def test_deleted_task_is_noticed_and_a_later_rejection_makes_a_new_one(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue())
+    loop.label_studio.delete(f"/api/tasks/{loop.task(sample_id)['id']}/").raise_for_status()
+    assert loop.pull().deleted_tasks == 1
+    assert loop.server.sample(sample_id)["reason"] == "withdrawn"
+    loop.server.say(sample_id, "rejected", reporter="bert")
+    assert loop.push().pushed == 1
+    assert loop.server.sample(sample_id)["labeling_task"]["generation"] == 2
+
+
+def test_late_correction_reaches_the_untouched_task(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue(0.8))
+    loop.server.say(sample_id, "corrected", reporter="bert", correction={"count": 30}, comment="one is missing")
+    assert loop.push().updated == 1
+    data = loop.task(sample_id)["data"]
+    assert data["user_count"] == 30
+    assert "one is missing" in data["comment"]
+
+
+def test_taken_back_rejection_withdraws_the_untouched_task(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue())
+    loop.server.say(sample_id, "confirmed", reporter="anna")
+    assert loop.push().withdrawn == 1
+    assert loop.server.sample(sample_id)["reason"] == "withdrawn"
+    assert loop.task(sample_id)["data"]["inbox"] == "no"
+
+
+def test_withdrawn_task_comes_back_as_the_same_task(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue())
+    loop.server.say(sample_id, "confirmed", reporter="anna")
+    loop.push()
+    loop.server.say(sample_id, "rejected", reporter="bert")
+    assert loop.push().adopted == 1
+    assert [task["data"]["inbox"] for task in loop.tasks()] == ["yes"]
+    assert loop.server.sample(sample_id)["state"] == "pushed"
+
+
+def test_touched_task_is_not_withdrawn(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue())
+    loop.annotate(sample_id)
+    loop.server.say(sample_id, "confirmed", reporter="anna")
+    assert loop.push().withdrawn == 0
+    loop.pull()
+    assert loop.server.sample(sample_id)["state"] == "annotated"
+
+
+def test_import_whose_answer_was_lost_is_found_and_not_repeated(loop: Loop) -> None:
+    loop.queue()
+    lossy = _Lossy(loop.client.url, loop.label_studio.headers["Authorization"].removeprefix("Token "))
+    result = push_project(loop.backend, lossy, loop.project)
+    assert (result.failed, len(loop.tasks())) == (1, 1)
+    _make_available(loop.backend)
+    assert loop.push() == PushResult(adopted=1)
+    assert len(loop.tasks()) == 1
+
+
+class _Lossy(LabelStudio):
+    """Label Studio behind a network that loses the answer of an import."""
+
+    def import_tasks(self, project_id: int, envelopes) -> list[int]:  # type: ignore[no-untyped-def]
+        super().import_tasks(project_id, envelopes)
+        raise LabelStudioError("the connection was lost")
+
+
+def test_export_holds_the_annotators_work_and_has_the_same_id_again(loop: Loop, tmp_path: Path) -> None:
+    sample_id = _pushed(loop, loop.queue(0.8, 0.7))
+    loop.annotate(sample_id)
+    loop.pull()
+    first, again = (_export(loop, frozenset()) for _ in range(2))
+    assert (first.items, first.export_id) == (1, again.export_id)
+    write_folder(loop.backend, first, tmp_path / "out")
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 1
+
+
+def test_confirmed_samples_join_an_export_when_asked(loop: Loop) -> None:
+    value = sample()
+    loop.server.post(value, jpeg())
+    loop.server.say(value.id, "confirmed")
+    assert [_export(loop, include).items for include in (frozenset(), frozenset({LabelSource.CONFIRMED}))] == [0, 1]
+
+
+def test_webhook_is_registered_and_is_a_hint(loop: Loop) -> None:
+    loop.queue()
+    loop.push()
+    hooks = loop.label_studio.get("/api/webhooks/", params={"project": loop.project.label_studio_project_id}).json()
+    assert hooks[0]["url"] == "http://127.0.0.1:8500/v1/label-studio/pill-counter"
+    headers = hooks[0]["headers"]
+    assert loop.server.open.post("/v1/label-studio/pill-counter", json={}).status_code == 401
+    assert loop.server.open.post("/v1/label-studio/pill-counter", json={}, headers=headers).status_code == 204
+    assert loop.project.pull_wanted_at is not None
+
+
+def _pushed(loop: Loop, sample_id: UUID) -> UUID:
+    loop.push()
+    return sample_id
+
+
+def _export(loop: Loop, include: frozenset[LabelSource]):  # type: ignore[no-untyped-def]
+    assert loop.project.id is not None
+    return prepare(loop.backend, loop.project.id, format_name="coco", include=include, now=datetime.now(UTC))
+
+
+def _make_available(backend: Backend) -> None:
+    """Let the pause after a failed push be over."""
+    with backend.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE labeling_task SET available_at = '2026-01-01 00:00:00.000000'")
