@@ -216,7 +216,7 @@ def key() -> None:
 
 @key.command("create")
 @_project_option
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(list(Scope)))
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice([scope.value for scope in Scope]))
 def create_key(project_name: str | None, scopes: tuple[str, ...]) -> None:
     """Make a key and print it, the only time that it can be read."""
     backend = _backend()

@@ -39,8 +39,15 @@ class PreparedExport:
     """A data set whose splits are frozen and whose manifest is kept."""
 
     export_id: UUID
-    items: int
+    sample_ids: frozenset[UUID]
+    #: what was asked for but is in no split
+    left_out: frozenset[UUID]
     entries: Iterable[Entry]
+
+    @property
+    def items(self) -> int:
+        """Return how many samples it holds."""
+        return len(self.sample_ids)
 
 
 def prepare(
@@ -74,7 +81,10 @@ def prepare(
             ),
         )
     return PreparedExport(
-        export_id=row.export_id, items=len(data_set.examples), entries=[*entries, _manifest_entry(row)]
+        export_id=row.export_id,
+        sample_ids=frozenset(UUID(example.item.sample_id) for example in data_set.examples),
+        left_out=frozenset(UUID(sample_id) for sample_id in data_set.left_out),
+        entries=[*entries, _manifest_entry(row)],
     )
 
 

@@ -185,19 +185,3 @@ class Health:
     service: str
     version: str
     status: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """One thing that the server depends on: ok, degraded (we go on without it) or down."""
-
-    status: str
-    detail: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Readiness:
-    """Whether the server can do its work."""
-
-    status: str
-    parts: dict[str, Part]

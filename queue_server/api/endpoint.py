@@ -68,6 +68,8 @@ class Call:
     problems: tuple[int, ...]
     #: what a path parameter matches, where it is not free
     path_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: who may call it, where that is not the scope alone
+    note: str = ""
 
 
 CALLS: list[Call] = []

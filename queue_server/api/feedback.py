@@ -49,6 +49,7 @@ class PostedFeedback(types.Feedback):
         body=Body(kind=BodyKind.JSON_OR_TEXT, value=PostedFeedback),
         answers={202: Accepted},
         problems=(401, 403, 409, 413, 415, 422),
+        note="Needs a key with scope `ingest`, or a per-sample token as `token` in the body.",
     ),
 )
 def post_feedback() -> Answer[Accepted]:

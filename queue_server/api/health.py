@@ -2,7 +2,6 @@
 
 import hmac
 from importlib.metadata import version
-from typing import TypeVar
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -13,8 +12,6 @@ from queue_server.errors import ProblemError
 from queue_server.readiness import Readiness, check_readiness
 from queue_server.store import counts, projects
 from queue_server.store.engine import reading, writing
-
-T = TypeVar("T")
 
 blueprint = Blueprint("health", __name__)
 
@@ -72,6 +69,7 @@ def metrics() -> Response:
         "Take Label Studio's webhook: a hint that there is something to pull.",
         answers={204: None},
         problems=(401,),
+        note="Needs the project's secret in the header `X-Lookswrong-Webhook`; the server registers it by itself.",
     ),
 )
 def label_studio_webhook(project: str) -> Response:

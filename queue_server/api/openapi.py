@@ -1,5 +1,6 @@
 """OpenAPI, generated from the declared calls and the wire types."""
 
+import functools
 import re
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -32,12 +33,12 @@ _TITLES = {
 _TEMPLATE = "#/components/schemas/{model}"
 
 
-def openapi(calls: list[Call] | None = None) -> Json:
-    """Return the OpenAPI 3.1 document of the calls."""
-    chosen = CALLS if calls is None else calls
-    schemas, references = _schemas(chosen)
+@functools.cache
+def openapi() -> Json:
+    """Return the OpenAPI 3.1 document of all calls that are declared by now."""
+    schemas, references = _schemas(CALLS)
     paths: dict[str, Json] = {}
-    for call in chosen:
+    for call in CALLS:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", call.path)
         paths.setdefault(path, {})[call.method.lower()] = _operation(call, references)
     return {
@@ -80,8 +81,10 @@ def _operation(call: Call, references: Mapping[type, Json]) -> Json:
         "responses": _responses(call, references),
         "security": [{"key": []}] if call.scope is not None else [{}],
     }
-    if call.scope is not None:
-        operation["description"] = f"Needs a key with scope `{call.scope}`."
+    if call.note or call.scope is not None:
+        needs = f"Needs a key with scope `{call.scope}`" if call.scope is not None else ""
+        token = ", or the sample's own token of scope `s`" if call.takes_token else ""
+        operation["description"] = call.note or f"{needs}{token}."
     if call.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(call.body, references)}
     return operation

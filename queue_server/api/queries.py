@@ -235,6 +235,7 @@ class ImageQuery:
         body=None,
         answers={200: "image/*", 304: None},
         problems=(401, 403, 404, 422),
+        note="Needs the signature of a signed address, or a key with scope `read`.",
     ),
 )
 def get_image(sha256: str) -> Response:

@@ -77,6 +77,8 @@ def task_data(proposal: Proposal, *, controls: ControlNames) -> dict[str, object
         controls.image_key: proposal.image_url,
         "sample_id": proposal.sample_id,
         "priority": proposal.priority,
+        # The inbox's order: Label Studio's label stream compares data as text on PostgreSQL, where "60" > "100".
+        "rank": f"{proposal.priority:08.3f}",
         "reason": proposal.reason,
         "reasons": ", ".join(proposal.reasons or (proposal.reason,)),
         "model_version": proposal.model_version,

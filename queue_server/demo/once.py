@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from queue_server.core.datasets import LabelSource
+from queue_server.core.policy import State
 from queue_server.demo.show import first_model
 from queue_server.demo.stage import Stage, open_places, open_stage, run_example, say
 from queue_server.demo.tally import Outcome, Played, take_tally
 from queue_server.errors import ProcessError
 from queue_server.export import PreparedExport, prepare, write_folder
+from queue_server.label_studio import LabelStudio
 from queue_server.projects import open_label_studio
 from queue_server.pull import pull_project
 from queue_server.store import labeling_tasks, projects, samples
@@ -47,7 +48,8 @@ def play_once(folder: Path, *, images: Path | None, samples: int) -> Outcome:
     Ids, times and draws are fixed, so a second run over the same state sends only "the same again".
     """
     clock = _Clock()
-    with _started(clock, folder) as stage, open_label_studio(stage.backend) as client:
+    with _started(clock, folder) as stage:
+        client = open_label_studio(stage.backend)
         work = stage.places.folder / "once"
         work.mkdir(exist_ok=True)
         with clock.stage("version 1 of the model"):
@@ -59,7 +61,7 @@ def play_once(folder: Path, *, images: Path | None, samples: int) -> Outcome:
         with clock.stage("annotator"):
             _annotate(stage, work / "played.json", work / "annotated.json")
         with clock.stage("pull"):
-            _wait("every annotation to be pulled", lambda: _is_pulled(stage, client, played, work / "annotated.json"))
+            _wait("every annotation to be pulled", lambda: _is_pulled(stage, client, played))
         with clock.stage("export"):
             prepared = _export(stage, work / "export")
         with clock.stage("version 2 of the model, trained on the export"):
@@ -132,6 +134,45 @@ def _annotate(stage: Stage, truth: Path, result: Path) -> None:
         stage.example(
             "annotate",
             *("--label-studio-url", stage.label_studio.url, "--api-key", stage.label_studio.api_key),
-            *("--project-id", str(target), "--truth", str(truth), "--json", str(result)),
+            *("--project", str(target), "--truth", str(truth), "--json", str(result)),
         )
     )
+
+
+def _is_pulled(stage: Stage, client: LabelStudio, played: Played) -> bool:
+    """Pull, and tell whether nothing that was pushed still waits for its annotation."""
+    with reading(stage.backend.engine) as session:
+        assert stage.project.id is not None
+        project = projects.get(session, stage.project.id)
+    pull_project(stage.backend, client, project)
+    with reading(stage.backend.engine) as session:
+        found = [samples.find(session, project.id or 0, sample_id) for sample_id in played.sample_ids]
+    return all(sample is not None and sample.state != State.PUSHED for sample in found)
+
+
+def _export(stage: Stage, folder: Path) -> PreparedExport:
+    assert stage.project.id is not None
+    prepared = prepare(stage.backend, stage.project.id, format_name="coco", include=frozenset(), now=datetime.now(UTC))
+    write_folder(stage.backend, prepared, folder)
+    return prepared
+
+
+def _retrain(stage: Stage, export: Path, prepared: PreparedExport) -> Path:
+    """Train version 2 on what annotators corrected, and register what it was trained on."""
+    model = stage.places.models / "v2.joblib"
+    run_example(stage.example("train", "--export", str(export), "--model-version", "v2", "--out", str(model)))
+    with writing(stage.backend.engine) as session:
+        register_model_version(session, stage.project, name="v2", trained_on=prepared.export_id, now=datetime.now(UTC))
+    return model
+
+
+def _evaluate(stage: Stage, models: list[Path], result: Path, *, images: Path | None) -> dict[str, dict[str, float]]:
+    chosen = ("--images", str(images.absolute())) if images is not None else ()
+    number = ("--number", str(_HOLDOUT))
+    run_example(stage.example("evaluate", *map(str, models), *number, *chosen, "--json", str(result)))
+    document = json.loads(result.read_text(encoding="utf-8"))
+    return {
+        model["model_version"]: {name: model[name] for name in ("mae", "exact", "bias")}
+        | {"photos": document["photos"]}
+        for model in document["models"]
+    }

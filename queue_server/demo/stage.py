@@ -204,15 +204,16 @@ def _running(command: Command) -> Iterator[Process]:
 
 
 @contextmanager
-def pill_counter(stage: Stage, *, model: Path) -> Iterator[None]:
-    """Run the end user's app."""
+def pill_counter(stage: Stage, *, model: Path, images: Path | None) -> Iterator[None]:
+    """Run the end user's app, on generated photos or on those of a folder."""
     places = stage.places
+    chosen = ("--images", str(images.absolute())) if images is not None else ()
     command = Command(
         name="pill-counter",
         argv=stage.example(
             "app",
             *("--model", str(model), "--port", str(places.app_port), "--spool-dir", str(places.spool)),
-            *("--url", places.server_url, "--api-key", stage.keys["app"]),
+            *("--url", places.server_url, "--api-key", stage.keys["app"], *chosen),
         ),
         working_dir=_ROOT,
         ready_url=places.app_url,
@@ -235,4 +236,3 @@ def say(text: str) -> None:
     """Tell a person what is going on."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-

@@ -86,12 +86,16 @@ class LabelStudio:
         return self._project(project_id).label_config
 
     def ensure_inbox(self, project_id: int) -> int:
-        """Return the id of the tab of what is wanted, the most urgent first; make or mend it where needed."""
+        """Return the id of the tab of what is wanted, the most urgent first; make or mend it where needed.
+
+        In Label Studio 1.23 annotators follow the tab with "Label Tasks As Displayed"; "Label All Tasks" serves the
+        whole project in its own order, withdrawn tasks too.
+        """
         wanted = {
             "title": INBOX_TITLE,
-            "ordering": ["-tasks:data.priority"],
+            "ordering": ["-tasks:data.rank"],
             "filters": _filters(("data.inbox", "equal", "String", "yes")),
-            # Without it PostgreSQL orders the priority as text, "60" above "100".
+            # For people who order by the priority themselves: PostgreSQL has "60" above "100" without it.
             "columnsDisplayType": {"tasks:data.priority": "Number"},
         }
         with self._asked("list the tabs of a project") as sdk:
@@ -119,10 +123,6 @@ class LabelStudio:
             made = sdk.webhooks.create(url=url, project=project_id, actions=WEBHOOK_ACTIONS, **wanted)
             return int(made.id)
 
-    def faults(self, project_id: int, envelopes: Sequence[Json]) -> dict[str, str]:
-        """Return what Label Studio would refuse, by sample id: it would refuse the whole import with it."""
-        return _faults(self.get_label_config(project_id), envelopes)
-
     def import_tasks(self, project_id: int, envelopes: Sequence[Json]) -> list[int]:
         """Make one task of each envelope, in one request, and return their ids in the same order.
 
@@ -148,20 +148,18 @@ class LabelStudio:
             self._show_predictions(project_id, project)
         return task_ids
 
-    def find_tasks(
-        self, project_id: int, sample_ids: Iterable[str], *, generations: Mapping[str, int] | None = None
-    ) -> dict[str, int]:
-        """Return the task ids of those samples that have a task; of several the oldest.
+    def find_tasks(self, project_id: int, sample_ids: Iterable[str]) -> dict[str, int]:
+        """Return the task ids of those samples that have a task; of several the oldest."""
+        return {sample_id: min(task_ids) for sample_id, task_ids in self.all_tasks(project_id, sample_ids).items()}
 
-        With `generations` (sample id to number) only a task whose data names that generation counts.
-        """
-        found: dict[str, int] = {}
+    def all_tasks(self, project_id: int, sample_ids: Iterable[str]) -> dict[str, list[int]]:
+        """Return every task of those samples that have one: more than one a sample would be a fault of ours."""
+        found: dict[str, list[int]] = {}
         for chunk in _chunks(sample_ids):
             for task_id, data in self._listed(project_id, ("data.sample_id", "in_list", "String", chunk)):
                 sample_id = sample_id_of(data)
-                if sample_id is None or (generations and data.get("generation") != generations.get(sample_id)):
-                    continue
-                found[sample_id] = min(task_id, found.get(sample_id, task_id))
+                if sample_id is not None:
+                    found.setdefault(sample_id, []).append(task_id)
         return found
 
     def existing_task_ids(self, project_id: int, task_ids: Iterable[int]) -> set[int]:

@@ -167,3 +167,17 @@ def test_the_names_sort_by_time(tmp_path):
     assert sorted(tmp_path.iterdir()) == [segment.path for segment in segments]
     for segment in segments:
         segment.close()
+
+
+def test_an_interrupt_right_after_a_write_shifts_nothing(segment, monkeypatch):
+    writev = os.writev
+
+    def interrupted(fd, parts):
+        writev(fd, parts)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "writev", interrupted)
+        segment.append(Kind.SAMPLE, b"1", b"long" * 100)
+    segment.append(Kind.SAMPLE, b"2", b"")
+    assert [text for _, text, _ in drained(segment)] == [b"1", b"2"]

@@ -162,16 +162,13 @@ def test_prediction_that_does_not_fit_is_named_before_anything_is_sent(client, p
     with pytest.raises(LabelStudioError, match=r"sample bad: .*tablet") as caught:
         client.import_tasks(project_id, envelopes)
     assert caught.value.permanent
-    assert list(client.faults(project_id, envelopes)) == ["bad"]
     assert client.find_tasks(project_id, ["good", "bad"]) == {}
 
 
-def test_tasks_are_found_by_sample_and_generation(client, project_id):
+def test_oldest_task_of_a_sample_is_found(client, project_id):
     assert client.find_tasks(project_id, []) == {}
-    first, second = client.import_tasks(project_id, [envelope("s1"), envelope("s1", generation=1)])
+    first, _ = client.import_tasks(project_id, [envelope("s1"), envelope("s1")])
     assert client.find_tasks(project_id, ["s1", "unknown"]) == {"s1": first}
-    assert client.find_tasks(project_id, ["s1"], generations={"s1": 1}) == {"s1": second}
-    assert client.find_tasks(project_id, ["s1"], generations={"s1": 2}) == {}
 
 
 def test_more_ids_than_one_question_holds_are_asked_in_parts(client, project_id):
@@ -221,12 +218,13 @@ def test_inbox_is_numeric_and_hides_what_was_withdrawn(client, label_studio, pro
 
 def test_inbox_is_made_once_and_mended(client, label_studio, project_id):
     view_id = client.ensure_inbox(project_id)
-    spoilt = {"title": "Inbox", "ordering": ["tasks:id"], "hiddenColumns": {"explore": ["tasks:inner_id"]}}
+    hidden = {"explore": ["tasks:inner_id"], "labeling": []}
+    spoilt = {"title": "Inbox", "ordering": ["tasks:id"], "hiddenColumns": hidden}
     call(label_studio, "PATCH", f"/api/dm/views/{view_id}/", {"data": spoilt, "project": project_id})
     assert client.ensure_inbox(project_id) == view_id
     mended = call(label_studio, "GET", f"/api/dm/views/{view_id}/")["data"]
-    assert mended["ordering"] == ["-tasks:data.priority"]
-    assert mended["hiddenColumns"] == {"explore": ["tasks:inner_id"]}
+    assert mended["ordering"] == ["-tasks:data.rank"]
+    assert mended["hiddenColumns"] == hidden
 
 
 def test_webhook_is_made_once_and_mended(client, label_studio, project_id):
