@@ -10,7 +10,7 @@ SETUP = $(if $(PYTHON),$(PYTHON) scripts/setup.py,$(error Python 3.11 or newer m
 CODE = feedback_sdk queue_server examples benchmarks scripts tests
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F '|' '{printf "%-14s %s\n", $$1, $$2}'
 
 demo: ## run the whole loop on this machine; ARGS="--once" plays it through without a person
 	@$(SETUP) app label-studio

@@ -115,8 +115,7 @@ class Segment:
             fd = os.open(path, os.O_RDWR | _BINARY)
         except FileNotFoundError:
             return None
-        # A file without a name was finished and removed by a sibling between the two calls.
-        if not _lock(fd) or os.fstat(fd).st_nlink == 0 or not _is_ours(fd):
+        if not _lock(fd) or not _is_ours(fd):
             os.close(fd)
             return None
         return cls(path, fd=fd, append_fd=None)

@@ -342,12 +342,17 @@ class Feedback:
         Number(at_least=0, at_most=10**12).check("age_ms", self.age_ms)
 
 
+_PLAIN = frozenset({str, int, float, bool})
+
+
 def to_wire(value: object) -> object:
     """Return the JSON form of a wire value: defaults dropped, so equal values have equal JSON.
 
     >>> to_wire(Point(x=1.0, y=2.0))
     {'x': 1.0, 'y': 2.0}
     """
+    if value is None or type(value) in _PLAIN:  # first: most values are
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {
             name: to_wire(item) for name, default in _defaults(type(value)) if (item := getattr(value, name)) != default

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from queue_server.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("feedback_sdk", "queue_server", "examples", "scripts", "benchmarks")
 CODE = sorted(file for folder in PACKAGES for file in (ROOT / folder).rglob("*.py"))
@@ -126,7 +128,7 @@ def test_lock_file_holds_every_named_dependency() -> None:
     assert names - locked == set()
 
 
-@pytest.mark.parametrize("name", ["feedback_sdk/py.typed", "queue_server/py.typed", "widgets/looks-wrong.js"])
+@pytest.mark.parametrize("name", ["feedback_sdk/py.typed", "queue_server/py.typed", "widgets/README.md"])
 def test_wheel_holds(wheel: Path, name: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert name in archive.namelist()
@@ -185,3 +187,8 @@ def test_broad_except_stands_in_its_three_places_only(file: Path) -> None:
 
 def test_both_packages_say_that_they_are_typed() -> None:
     assert all((ROOT / package / "py.typed").exists() for package in ("feedback_sdk", "queue_server"))
+
+
+def test_readme_lists_every_setting_and_no_other() -> None:
+    listed = set(re.findall(r"^\| `(LOOKSWRONG_\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert listed == {f"LOOKSWRONG_{name.upper()}" for name in Settings.model_fields}

@@ -77,7 +77,7 @@ def outcome(found: Decision) -> tuple[str, str | None]:
         ({"prediction": said(0.5)}, WINDOW_END, ("queued", "unconfirmed_low_confidence")),
         ({"prediction": said(0.5), "opinion": CONFIRMED}, AFTER, ("archived", "confirmed")),
         ({"prediction": said()}, AFTER, ("queued", "unconfirmed_low_confidence")),
-        ({"prediction": None}, AFTER, ("queued", "unconfirmed_low_confidence")),
+        ({"prediction": None}, AFTER, ("archived", "not_sampled")),
         ({"is_requested": True}, NOW, ("queued", "requested")),
     ],
 )

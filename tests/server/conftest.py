@@ -21,9 +21,12 @@ from queue_server import models, policy_file
 from queue_server.app import create_app
 from queue_server.auth import Scope, make_key
 from queue_server.backend import Backend, open_backend
+from queue_server.label_studio import LabelStudio
+from queue_server.local_label_studio import LocalLabelStudio
 from queue_server.settings import Settings
 from queue_server.store import projects
 from queue_server.store.engine import migrate, reading, writing
+from tests.server.label_studio_calls import new_project
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -177,3 +180,15 @@ def server(sqlite_backend: Backend) -> Iterator[Server]:
 def each_server(backend: Backend) -> Iterator[Server]:
     """A running server on each database."""
     yield from run_server(backend)
+
+
+@pytest.fixture(scope="module")
+def client(label_studio: LocalLabelStudio) -> LabelStudio:
+    """The client of the Label Studio of this run."""
+    return LabelStudio(label_studio.url, label_studio.api_key)
+
+
+@pytest.fixture
+def project_id(client: LabelStudio) -> int:
+    """A new project in it, for boxes."""
+    return new_project(client)

@@ -1,18 +1,6 @@
 """The client against a real Label Studio that checks pre-annotations."""
 
-import http.client
-import json
-import re
-import socket
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.cookiejar import CookieJar
-from itertools import count
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import numpy as np
 import pytest
@@ -22,56 +10,9 @@ from queue_server.core import rle
 from queue_server.core.annotation import Difference
 from queue_server.core.label_config import label_config, own_controls
 from queue_server.core.label_studio_json import annotation, model_difference, pre_annotation, task_data, user_difference
-from queue_server.core.proposals import Proposal, UserVerdict
 from queue_server.errors import LabelStudioError
-from queue_server.label_studio import LabelStudio
 from queue_server.label_studio.client import WEBHOOK_ACTIONS
-
-LABELS = ["pill", "capsule & co"]
-NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def client(label_studio):
-    return LabelStudio(label_studio.url, label_studio.api_key)
-
-
-@pytest.fixture
-def project_id(client):
-    return new_project(client)
-
-
-def new_project(client, task=Task.DETECTION):
-    return client.ensure_project(f"client test {next(NUMBERS)}", label_config(task=task, labels=LABELS))
-
-
-def call(label_studio, method, path, body=None):
-    """Do what an annotator's browser does, without our client."""
-    request = Request(
-        f"{label_studio.url}{path}", method=method, data=None if body is None else json.dumps(body).encode()
-    )
-    request.add_header("Authorization", f"Token {label_studio.api_key}")
-    request.add_header("Content-Type", "application/json")
-    with urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-def annotate(label_studio, task_id, result, **more):
-    body = {"result": result, "lead_time": 12.5, **more}
-    return call(label_studio, "POST", f"/api/tasks/{task_id}/annotations/", body)["id"]
-
-
-def proposal(sample_id="s1", *, correction=None, prediction=None, **more):
-    box = Box(label="pill", x_min=10.0, y_min=20.0, x_max=110.0, y_max=220.0, confidence=0.9)
-    verdicts = [UserVerdict(verdict="corrected", correction=correction, comment="look <here>")] if correction else []
-    known = {"image_url": "http://127.0.0.1:9/i.jpg", "width": 640, "height": 480, "reason": "random"}
-    prediction = prediction or Prediction(model_version="v1", task="detection", boxes=[box])
-    return Proposal(sample_id=sample_id, prediction=prediction, verdicts=verdicts, **(known | more))
-
-
-def envelope(sample_id="s1", **more):
-    said = proposal(sample_id, **more)
-    return pre_annotation(said, controls=own_controls(said.prediction.task))
+from tests.server.label_studio_calls import LABELS, NUMBERS, annotate, call, envelope, new_project, proposal
 
 
 def test_check_names_the_version_and_our_user(client, label_studio):
@@ -302,127 +243,6 @@ def test_project_that_shows_another_models_predictions_shows_ours_then(client, l
 def test_address_of_a_task_is_one_that_opens(client, label_studio, project_id):
     (task_id,) = client.import_tasks(project_id, [envelope("s1")])
     assert client.task_url(project_id, task_id) == f"{label_studio.url}/projects/{project_id}/data?task={task_id}"
-
-
-def personal_access_token(label_studio):
-    """Make one as a person does: log in, then ask for it."""
-    jar = CookieJar()
-    browser = build_opener(HTTPCookieProcessor(jar))
-    page = browser.open(f"{label_studio.url}/user/login/", timeout=30).read().decode()
-    field = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    form = {"email": label_studio.email, "password": label_studio.password, "csrfmiddlewaretoken": field}
-    browser.open(f"{label_studio.url}/user/login/", data=urlencode(form).encode(), timeout=30).read()
-    csrf = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
-    request = Request(f"{label_studio.url}/api/token/", method="POST", headers={"X-CSRFToken": csrf})
-    return json.loads(browser.open(request, timeout=30).read())["token"]
-
-
-# label-studio-sdk 2.1.2 reads the exchanged token by a method that pydantic 2 deprecates.
-@pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
-def test_personal_access_token_is_taken_too(label_studio):
-    known = LabelStudio(f"{label_studio.url}/", personal_access_token(label_studio))
-    assert known.check().user == label_studio.email
-    assert known.check().user == label_studio.email
-
-
-@pytest.mark.parametrize("api_key", ["0" * 40, "nonsense"])
-def test_wrong_token_is_told_with_the_remedy_and_without_the_token(label_studio, api_key):
-    with pytest.raises(LabelStudioError, match="make a personal access token") as caught:
-        LabelStudio(label_studio.url, api_key).check()
-    assert (caught.value.permanent, caught.value.status) == (True, 401)
-    assert api_key not in str(caught.value)
-    assert caught.value.__cause__ is None
-
-
-def test_unknown_project_is_told_with_the_remedy(client):
-    with pytest.raises(LabelStudioError, match="was deleted") as caught:
-        client.get_label_config(999_999)
-    assert (caught.value.permanent, caught.value.status) == (True, 404)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def test_server_that_is_away_is_told_and_may_come_back():
-    with pytest.raises(LabelStudioError, match="start it, or set LOOKSWRONG_LABEL_STUDIO_URL") as caught:
-        LabelStudio(f"http://127.0.0.1:{free_port()}", "key").check()
-    assert (caught.value.permanent, caught.value.status) == (False, None)
-
-
-def test_address_that_is_none_is_told():
-    with pytest.raises(LabelStudioError, match="must be a web address") as caught:
-        LabelStudio("label-studio", "key").check()
-    assert caught.value.permanent
-
-
-@contextmanager
-def relay(label_studio, *, dropped):
-    """A proxy that passes requests on and hangs up instead of answering those whose path contains `dropped`."""
-    host, port = label_studio.url.removeprefix("http://").split(":")
-    listener = socket.create_server(("127.0.0.1", 0))
-    counted = []
-
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as reader:
-                answer_one(connection, reader)
-
-    def answer_one(connection, reader):
-        method, path, _ = reader.readline().decode().split()
-        headers = http.client.parse_headers(reader)
-        upstream = http.client.HTTPConnection(host, int(port), timeout=30)
-        upstream.request(method, path, reader.read(int(headers.get("Content-Length", 0))), dict(headers.items()))
-        answer = upstream.getresponse()
-        body = answer.read()
-        upstream.close()
-        if dropped in path:
-            counted.append(path)
-            return
-        head = (f"HTTP/1.1 {answer.status} OK", "Content-Type: application/json", f"Content-Length: {len(body)}")
-        connection.sendall("\r\n".join((*head, "Connection: close", "", "")).encode() + body)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", counted
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def test_import_whose_answer_is_lost_is_not_repeated_but_found(client, label_studio, project_id):
-    with (
-        relay(label_studio, dropped="/import") as (url, counted),
-        pytest.raises(LabelStudioError, match="it may have been done") as caught,
-    ):
-        LabelStudio(url, label_studio.api_key).import_tasks(project_id, [envelope("s1"), envelope("s2")])
-    assert len(counted) == 1
-    assert not caught.value.permanent
-    assert len(client.find_tasks(project_id, ["s1", "s2"])) == 2
-    assert call(label_studio, "GET", f"/api/projects/{project_id}/")["task_number"] == 2
-
-
-def test_server_that_does_not_answer_in_time_is_told():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        silent = LabelStudio(f"http://127.0.0.1:{listener.getsockname()[1]}", "key", timeout_seconds=0.2)
-        with pytest.raises(LabelStudioError, match="must answer in time") as caught:
-            silent.check()
-    assert not caught.value.permanent
-
-
-def test_importing_our_package_does_not_load_the_sdk():
-    code = (
-        "import sys, queue_server.label_studio; sys.exit('label_studio_sdk' in sys.modules or 'httpx' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_data_of_a_task_is_brought_up_to_date(client, project_id):

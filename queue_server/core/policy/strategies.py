@@ -43,7 +43,10 @@ def match_user_rejected(_rule: Rule, candidate: Candidate, _now: datetime) -> Ma
 
 
 def match_unconfirmed_low_confidence(rule: Rule, candidate: Candidate, now: datetime) -> Match:
-    """Match a sample of low or no confidence that nobody confirmed before the window's end."""
+    """Match a prediction of low or no confidence that nobody confirmed before the window's end.
+
+    A sample without any prediction has nothing to confirm, and does not match.
+    """
     aggregate = rule.parameters["aggregate"]
     value = confidence(candidate.prediction, Aggregate(str(aggregate)) if aggregate else None)
     threshold = rule.parameters["threshold"]
@@ -52,7 +55,8 @@ def match_unconfirmed_low_confidence(rule: Rule, candidate: Candidate, now: date
     is_open = now < candidate.window_ends_at
     is_confirmed = candidate.opinion.verdict is Verdict.CONFIRMED
     compared = {"confidence": value, "threshold": threshold, "confirmed": is_confirmed, "window_open": is_open}
-    return Match(matched=is_low and not is_open and not is_confirmed, compared=compared)
+    matched = candidate.prediction is not None and is_low and not is_open and not is_confirmed
+    return Match(matched=matched, compared=compared)
 
 
 def match_empty(_rule: Rule, candidate: Candidate, _now: datetime) -> Match:
