@@ -342,16 +342,13 @@ class Feedback:
         Number(at_least=0, at_most=10**12).check("age_ms", self.age_ms)
 
 
-_PLAIN = frozenset({str, int, float, bool})
-
-
 def to_wire(value: object) -> object:
     """Return the JSON form of a wire value: defaults dropped, so equal values have equal JSON.
 
     >>> to_wire(Point(x=1.0, y=2.0))
     {'x': 1.0, 'y': 2.0}
     """
-    if value is None or type(value) in _PLAIN:  # first: most values are
+    if value is None or type(value) in (str, float, int, bool):
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return {
@@ -381,11 +378,9 @@ def canonical_json(value: object) -> bytes:
 @cache
 def _defaults(cls: type) -> tuple[tuple[str, object], ...]:
     """Return (name, default) of each field; a required field's default is MISSING, which equals no value."""
-    pairs = []
-    for item in fields(cls):
-        default = item.default if item.default_factory is MISSING else item.default_factory()
-        pairs.append((item.name, default))
-    return tuple(pairs)
+    return tuple(
+        (item.name, item.default if item.default_factory is MISSING else item.default_factory()) for item in fields(cls)
+    )
 
 
 def _check_classes(classes: Mapping[str, float] | None) -> None:

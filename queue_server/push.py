@@ -59,8 +59,9 @@ class _Claimed:
 def push_project(backend: Backend, client: LabelStudio, project: models.Project) -> PushResult:
     """Push all of a project's waiting tasks and changes; safe to run twice and to die anywhere.
 
-    1. Claim a batch with a lease. 2. Ask which of it is there already, if it was tried before. 3. Import the rest in
-    one request, never repeated blindly. 4. Record the ids while the lease is ours. What fails is tried again later.
+    1. Claim a batch with a lease. 2. Ask which of it is there already, if it was tried before. 3. Renew the lease and
+    import what is still ours in one request, never repeated blindly. 4. Record the ids while the lease is ours. What
+    fails is tried again later.
     """
     project = ensure_target(backend, client, project, now=_now())
     total = PushResult()
@@ -148,6 +149,7 @@ def _import_all(
 def _import(
     backend: Backend, client: LabelStudio, project: models.Project, claim: Claim, fresh: Sequence[_Claimed]
 ) -> int:
+    fresh = _still_held(backend, claim, fresh)
     if not fresh:
         return 0
     assert project.label_studio_project_id is not None
@@ -155,6 +157,14 @@ def _import(
     envelopes = [pre_annotation(item.proposal, controls=controls) for item in fresh]
     task_ids = client.import_tasks(project.label_studio_project_id, envelopes)
     return _record(backend, project, claim, {_pk(item): task for item, task in zip(fresh, task_ids, strict=True)})
+
+
+def _still_held(backend: Backend, claim: Claim, fresh: Sequence[_Claimed]) -> list[_Claimed]:
+    """Return what is still ours, for a whole lease from now: all that came before the import took its time."""
+    lease = timedelta(seconds=backend.settings.lease_seconds)
+    with writing(backend.engine) as session:
+        held = labeling_tasks.renew(session, claim, until=_now() + lease)
+    return [item for item in fresh if item.row.id in held]
 
 
 def _record(backend: Backend, project: models.Project, claim: Claim, found: dict[int, int]) -> int:

@@ -161,13 +161,13 @@ def chromium() -> Path:
 
 
 @contextmanager
-def label_studio(folder: Path) -> Iterator[LocalLabelStudio]:
-    """Run one Label Studio on a fresh copy of the template."""
+def label_studio(folder: Path, *, port: int | None = None) -> Iterator[LocalLabelStudio]:
+    """Run one Label Studio on a fresh copy of the template; with a port it can be started again where it was."""
     try:
         find_command()
     except ProcessError:
         missing("Label Studio")
-    with LocalLabelStudio(folder) as server:
+    with LocalLabelStudio(folder, port=port) as server:
         yield server
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]  # scikit-learn ships no types
+from sklearn.metrics import roc_auc_score
 
 from examples.pill_counter import photos
 from examples.pill_counter.model import CountingModel, ModelError

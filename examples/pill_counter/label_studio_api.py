@@ -100,7 +100,7 @@ def _words(method: str, path: str, error: HTTPError) -> str:
 
 def _is_personal(api_key: str) -> bool:
     """Return whether it is a personal access token: a JSON Web Token, while a legacy token is 40 hex digits."""
-    head = api_key.split(".")[0]
+    head = api_key.split(".", maxsplit=1)[0]
     try:
         return api_key.count(".") == 2 and b'"alg"' in base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
     except binascii.Error:

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import joblib  # type: ignore[import-untyped]  # joblib ships no types
+import joblib
 import numpy as np
 from PIL import Image
-from sklearn.ensemble import ExtraTreesClassifier  # type: ignore[import-untyped]  # scikit-learn ships no types
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 
 from examples.pill_counter import pixels
 from examples.pill_counter.matching import match
 from examples.pill_counter.photos import Photo, open_image
-from feedback_sdk.types import Box, Prediction, Task
+from feedback_sdk import Box, Prediction, Task
 
 #: what a piece can be beside a label: background, or objects that the watershed did not part
 _NOTHING, _SEVERAL = "nothing", "several"
 _FOLDS = 2
+_OF_ANOTHER_VERSION = (AttributeError, ImportError, pickle.UnpicklingError)
 _TREES = 60
 #: the second look learns from this many photos at most: cutting out takes longest
 _MOST_LESSONS = 80
@@ -84,8 +85,8 @@ class CountingModel:
         """Read a model that `save` wrote. The file is a pickle: load only what you wrote yourself."""
         try:
             model = joblib.load(path)
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise ModelError(f"the model file must be one that train wrote, got {path}: {error}") from None
+        except (OSError, LookupError, EOFError, ValueError, TypeError, *_OF_ANOTHER_VERSION) as error:
+            raise ModelError(f"the model file must be one that train wrote, got {path}: {error!r}") from None
         if not isinstance(model, cls):
             raise ModelError(f"the model file must hold a CountingModel, got {type(model).__name__} in {path}")
         return model

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps, UnidentifiedImageError
 
 from examples.pill_counter.trays import draw_tray
-from feedback_sdk.types import Box
+from feedback_sdk import Box
 
 #: first seeds of the drawn trays: what a model learns from, meets in production, is judged by and shows
 #: in the app never overlap
@@ -22,7 +22,6 @@ TRAINING_SEED, PRODUCTION_SEED, HOLDOUT_SEED, GALLERY_SEED = 1_000_000, 2_000_00
 LABELS = ("pill", "capsule")
 _MOST_PIXELS = 50_000_000
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-_COINS = 24
 
 
 class PhotoError(Exception):
@@ -88,7 +87,7 @@ def drawn_trays(first_seed: int, *, number: int) -> Album:
 
 def coins() -> Album:
     """Return the one photo of 24 coins that scikit-image carries; each coin counts as a pill."""
-    return Album(names=("coins",), read=lambda name: Photo(name=name, image_bytes=_coins_png(), truth=_coin_boxes()))
+    return Album(names=("coins",), read=_count_coins)
 
 
 def folder(path: Path) -> Album:
@@ -167,30 +166,11 @@ def _draw(name: str) -> Photo:
     return Photo(name=name, image_bytes=tray.image_bytes, truth=tray.truth)
 
 
-def _coins_png() -> bytes:
-    from skimage import data
+def _count_coins(name: str) -> Photo:
+    # scikit-image takes half a second to load, and only this photo needs it here
+    from examples.pill_counter.coins import coin_boxes, coins_png
 
-    file = io.BytesIO()
-    Image.fromarray(data.coins()).save(file, "PNG")
-    return file.getvalue()
-
-
-def _coin_boxes() -> tuple[Box, ...]:
-    """Find the coins: flood the edge strength from what is surely dark and surely bright, drop specks.
-
-    The segmentation is scikit-image's own example for this photo; it must give the 24 coins that a person counts.
-    """
-    from scipy import ndimage  # type: ignore[import-untyped]  # SciPy ships no types
-    from skimage import data, filters, measure, segmentation
-
-    grey = data.coins()
-    markers = np.where(grey < 30, 1, np.where(grey > 150, 2, 0))
-    flooded = segmentation.watershed(filters.sobel(grey), markers)
-    regions = measure.regionprops(measure.label(ndimage.binary_fill_holes(flooded == 2)))
-    boxes = [region.bbox for region in regions if region.area > 100]
-    if len(boxes) != _COINS:
-        raise PhotoError(f"the segmentation must find {_COINS} coins, got {len(boxes)}")
-    return tuple(_box(x_min, y_min, x_max, y_max) for y_min, x_min, y_max, x_max in boxes)
+    return Photo(name=name, image_bytes=coins_png(), truth=coin_boxes())
 
 
 def _box(x_min: float, y_min: float, x_max: float, y_max: float) -> Box:

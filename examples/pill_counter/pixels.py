@@ -1,3 +1,5 @@
+# mypy: allow-untyped-calls
+# scikit-image says that it is typed, but most of its functions are not.
 """From a photo to objects: a forest says how likely each pixel shows an object, a watershed splits what touches.
 
 Truth comes as boxes, not outlines. So only pixels that a box makes sure are learned from: its middle shows the
@@ -12,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped]  # SciPy ships no types
 from skimage import color, measure, morphology, segmentation
-from sklearn.ensemble import ExtraTreesClassifier  # type: ignore[import-untyped]  # scikit-learn ships no types
+from sklearn.ensemble import ExtraTreesClassifier
 
-from feedback_sdk.types import Box
+from feedback_sdk import Box
 
 Floats = NDArray[np.float32]
 #: the longer side of the picture that the forest sees
@@ -23,7 +25,7 @@ _TREES = 32
 #: objects and probabilities are cut out of a finer picture than the forest sees
 _ZOOM = 2
 _SMALLEST_PX = 24
-_LARGEST_HOLE_PX = 40
+_LARGEST_HOLE_PX = 20
 #: above it a pixel belongs to an object; more than half, because a blurred pixel between two looks like both
 _THRESHOLD = 0.6
 _PER_PHOTO = 500
@@ -65,7 +67,7 @@ def train_forest(
     samples, targets = [], []
     per_photo = min(_PER_PHOTO, _SAMPLES // (2 * len(features)))
     for planes, boxes, size in zip(features, truths, sizes, strict=True):
-        sure = _sure_pixels(planes.shape[:2], boxes, size)
+        sure = _sure_pixels(planes, boxes, size)
         for target in (0, 1):
             places = np.flatnonzero(sure == target)
             chosen = rng.choice(places, min(len(places), per_photo), replace=False)
@@ -106,9 +108,10 @@ def _edges(lab: Floats) -> Floats:
     return np.asarray(np.sqrt(sum((slope**2).sum(axis=2) for slope in slopes)), np.float32)
 
 
-def _sure_pixels(shape: tuple[int, int], boxes: Sequence[Box], size: tuple[int, int]) -> NDArray[np.int8]:
+def _sure_pixels(planes: Floats, boxes: Sequence[Box], size: tuple[int, int]) -> NDArray[np.int8]:
     """Return 1 in the middle of a box, 0 outside all boxes, -1 where a box leaves it open."""
-    sure = np.zeros(shape, np.int8)
+    shape = planes.shape
+    sure = np.zeros(shape[:2], np.int8)
     across, down = shape[1] / size[0], shape[0] / size[1]
     x, y = np.meshgrid((np.arange(shape[1]) + 0.5) / across, (np.arange(shape[0]) + 0.5) / down)
     for box in boxes:

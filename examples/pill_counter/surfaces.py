@@ -24,7 +24,7 @@ def clouds(rng: np.random.Generator, *, size: Size, cells: tuple[int, int]) -> P
     coarse = Image.fromarray(rng.standard_normal((cells[1] + 2, cells[0] + 2)).astype(np.float32))
     noise = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.float32)
     spread = float(noise.std()) or 1.0
-    return (noise - noise.mean()) / spread
+    return np.asarray((noise - noise.mean()) / spread, np.float32)
 
 
 def draw_surface(rng: np.random.Generator, *, size: Size) -> Pixels:
@@ -118,7 +118,8 @@ def _with_scratches(rng: np.random.Generator, surface: Pixels) -> Pixels:
         columns = np.clip(x + steps * np.cos(angle), 0, width - 1).astype(int)
         lines = np.clip(y + steps * np.sin(angle), 0, height - 1).astype(int)
         marks[lines, columns] = rng.uniform(-0.5, 0.8)
-    return surface + 0.35 * ndimage.gaussian_filter(marks, rng.uniform(0.5, 1.0))[:, :, None]
+    blurred = np.asarray(ndimage.gaussian_filter(marks, rng.uniform(0.5, 1.0)), np.float32)
+    return surface + 0.35 * blurred[:, :, None]
 
 
 def _falloff(rng: np.random.Generator, shape: tuple[int, ...], angle: float) -> Pixels:
@@ -126,7 +127,7 @@ def _falloff(rng: np.random.Generator, shape: tuple[int, ...], angle: float) -> 
     x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :, None]
     y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None, None]
     slope = rng.uniform(0.02, 0.24) * (x * np.cos(angle) + y * np.sin(angle))
-    return (1 + slope - rng.uniform(0.02, 0.14) * (x * x + y * y)).astype(np.float32)
+    return np.asarray(1 + slope - rng.uniform(0.02, 0.14) * (x * x + y * y), np.float32)
 
 
 def _glare(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:

@@ -142,7 +142,7 @@ def _cover(shape: Shape, along: Pixels, across: Pixels) -> Pixels:
     """Return how much of each pixel the object covers, in 0..1."""
     spine_px = shape.spine_px if isinstance(shape, Capsule) else 0.0
     beyond = np.maximum(np.abs(along) - spine_px, 0)
-    return np.clip(shape.radius_px - np.hypot(beyond, across) + 0.5, 0, 1)
+    return np.asarray(np.clip(shape.radius_px - np.hypot(beyond, across) + 0.5, 0, 1), np.float32)
 
 
 def _shadow(cover: Pixels, *, light: Light, height_px: float) -> Pixels:
@@ -172,10 +172,11 @@ def _tablet(shape: Tablet, along: Pixels, across: Pixels, light: Light) -> Pixel
     share = radius / shape.radius_px
     # a gently domed face, then the bevel
     slope = 0.22 * share + 1.7 * np.clip((share - 0.72) / 0.28, 0, 1) ** 1.5
-    tilt_across = slope * across / radius
+    tilt_along: Pixels = np.asarray(slope * along / radius, np.float32)
+    tilt_across: Pixels = np.asarray(slope * across / radius, np.float32)
     if shape.is_scored:
-        tilt_across = tilt_across + 0.9 * np.sin(np.clip(across / (0.09 * shape.radius_px), -math.pi, math.pi))
-    diffuse, mirror = _lit(slope * along / radius, tilt_across, shape=shape, light=light)
+        tilt_across += 0.9 * np.sin(np.clip(across / (0.09 * shape.radius_px), -math.pi, math.pi))
+    diffuse, mirror = _lit(tilt_along, tilt_across, shape=shape, light=light)
     shade = (0.42 + 0.66 * diffuse)[:, :, None] * np.array(shape.colour, np.float32)
     return np.asarray(shade + 0.10 * mirror[:, :, None] ** 18, np.float32)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from examples.pill_counter import surfaces, tablets
 from examples.pill_counter.tablets import Capsule, Shape, Tablet
-from feedback_sdk.types import Box
+from feedback_sdk import Box
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 MOST_OBJECTS = 35

@@ -168,11 +168,7 @@ def _retrain(stage: Stage, export: Path, prepared: PreparedExport) -> Path:
 
 def _evaluate(stage: Stage, models: list[Path], result: Path, *, images: Path | None) -> dict[str, dict[str, float]]:
     chosen = ("--images", str(images.absolute())) if images is not None else ()
-    number = ("--number", str(_HOLDOUT))
+    number = ("--photos", str(_HOLDOUT))
     run_example(stage.example("evaluate", *map(str, models), *number, *chosen, "--json", str(result)))
-    document = json.loads(result.read_text(encoding="utf-8"))
-    return {
-        model["model_version"]: {name: model[name] for name in ("mae", "exact", "bias")}
-        | {"photos": document["photos"]}
-        for model in document["models"]
-    }
+    document: dict[str, dict[str, float]] = json.loads(result.read_text(encoding="utf-8"))
+    return document

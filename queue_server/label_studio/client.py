@@ -94,7 +94,12 @@ class LabelStudio:
         wanted = {
             "title": INBOX_TITLE,
             "ordering": ["-tasks:data.rank"],
-            "filters": _filters(("data.inbox", "equal", "String", "yes")),
+            "filters": _filters(
+                ("data.inbox", "equal", "String", "yes"),
+                ("completed_at", "empty", "Datetime", "true"),
+                # Label Studio does not count a skip as completion; we do.
+                ("cancelled_annotations", "equal", "Number", 0),
+            ),
             # For people who order by the priority themselves: PostgreSQL has "60" above "100" without it.
             "columnsDisplayType": {"tasks:data.priority": "Number"},
         }

@@ -165,6 +165,17 @@ def held_by(session: Session, claim_held: Claim) -> list[Task]:
     return [rows[pk] for pk in claim_held.task_pks if pk in rows]
 
 
+def renew(session: Session, claim_held: Claim, *, until: datetime) -> set[int]:
+    """Hold a claim's tasks until then, and return those that are still its own: others may have taken the rest."""
+    _update(
+        session,
+        update(Task)
+        .where(col(Task.id).in_(claim_held.task_pks), col(Task.lease_owner) == claim_held.owner)
+        .values(lease_until=until),
+    )
+    return {row.id for row in held_by(session, claim_held) if row.id is not None}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pushed:
     """A labeling task that Label Studio now has."""

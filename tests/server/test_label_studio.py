@@ -157,6 +157,15 @@ def test_inbox_is_numeric_and_hides_what_was_withdrawn(client, label_studio, pro
     assert [task["data"]["sample_id"] for task in listed] == ["high", "middle", "low"]
 
 
+@pytest.mark.parametrize("end", [{}, {"was_cancelled": True}])
+def test_finished_and_skipped_tasks_leave_the_inbox(client, label_studio, project_id, end):
+    view_id = client.ensure_inbox(project_id)
+    done, _open = client.import_tasks(project_id, [envelope("done"), envelope("open")])
+    annotate(label_studio, done, [], **end)
+    listed = call(label_studio, "GET", f"/api/tasks/?view={view_id}&project={project_id}&fields=task_only")["tasks"]
+    assert [task["data"]["sample_id"] for task in listed] == ["open"]
+
+
 def test_inbox_is_made_once_and_mended(client, label_studio, project_id):
     view_id = client.ensure_inbox(project_id)
     hidden = {"explore": ["tasks:inner_id"], "labeling": []}

@@ -70,9 +70,10 @@ function drawLegend() {
   const labels = [...new Set(counted.boxes.map((box) => box.label))];
   at("legend").replaceChildren(
     ...labels.map((label) => {
+      const number = counted.boxes.filter((box) => box.label === label).length;
       const entry = document.createElement("span");
       entry.className = label;
-      entry.textContent = `${counted.boxes.filter((box) => box.label === label).length} ${label}`;
+      entry.textContent = `${number} ${label}${number === 1 ? "" : "s"}`;
       return entry;
     }),
   );

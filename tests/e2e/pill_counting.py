@@ -1,0 +1,79 @@
+"""What the tests of the pill counter share: one small model, and servers that end with their test."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from werkzeug.serving import make_server
+
+from examples.pill_counter import photos
+from examples.pill_counter.app import create_app
+from examples.pill_counter.gallery import Gallery
+from examples.pill_counter.model import CountingModel
+from examples.pill_counter.photos import Photo
+from feedback_sdk import Box, FeedbackClient, Prediction
+from tests.sdk.stand_in import KEY, Server
+
+TRAYS = 6
+
+
+def box(x_min: float, y_min: float, size: float = 10.0, label: str = "pill") -> Box:
+    return Box(label=label, x_min=x_min, y_min=y_min, x_max=x_min + size, y_max=y_min + size)
+
+
+def predicted(*boxes: Box) -> Prediction:
+    return Prediction(model_version="v1", task="detection", image_size=(100, 80), count=len(boxes), boxes=boxes)
+
+
+@cache
+def trays(number: int, *, first_seed: int = photos.TRAINING_SEED) -> tuple[Photo, ...]:
+    return tuple(photos.drawn_trays(first_seed, number=number).photos(number))
+
+
+@cache
+def model() -> CountingModel:
+    return CountingModel.train(trays(TRAYS), model_version="v1", seed=1)
+
+
+@contextmanager
+def queue_server() -> Iterator[Server]:
+    running = Server()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@contextmanager
+def pill_counter(spool: Path, *, url: str) -> Iterator[str]:
+    """Run the app over HTTP; its address."""
+    with FeedbackClient(url, KEY, spool_dir=spool) as client:
+        app = create_app(model(), client, gallery=Gallery.open(None))
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.port}"
+            assert client.flush(5.0) or "127.0.0.1:9" in url
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+def post(url: str, body: bytes, content_type: str = "application/json") -> tuple[int, dict]:
+    return call(Request(url, data=body, headers={"Content-Type": content_type}, method="POST"))
+
+
+def call(request: Request) -> tuple[int, dict]:
+    try:
+        with urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read())
+    except HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())

@@ -1,0 +1,246 @@
+"""How workers share labeling tasks, on each database: claims, leases, and changes that come while a task is held."""
+
+import threading
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlmodel import Session
+
+from feedback_sdk.types import Feedback, Verdict
+from queue_server import models
+from queue_server.auth import Caller
+from queue_server.backend import Backend
+from queue_server.ingest.due import decide_due
+from queue_server.ingest.feedback import take_feedback
+from queue_server.ingest.samples import request_sample, take_image, take_sample
+from queue_server.store import labeling_tasks, samples
+from queue_server.store.engine import reading, writing
+from queue_server.store.labeling_tasks import Claim, Pushed, TaskState
+from tests.server.conftest import NOW, apply_project, jpeg, prediction, sample
+
+LEASE = timedelta(seconds=60)
+LATER = NOW + LEASE + timedelta(seconds=1)
+
+
+class Queue:
+    """One project's labeling tasks, and the workers that want them."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.project_id = apply_project(backend).id
+
+    def arrive(self, confidence: float = 0.9, *, image: bytes | None = jpeg()) -> UUID:
+        value = sample(prediction(confidence))
+        take_sample(self.backend, self.project_id, value, image=image, now=NOW)
+        return value.id
+
+    def say(self, sample_id: UUID, verdict: Verdict, *, reporter: str = "anna") -> None:
+        given = Feedback(id=uuid4(), sample_id=sample_id, verdict=verdict, reporter=reporter)
+        take_feedback(self.backend, Caller(project_id=self.project_id, scopes=frozenset()), given, now=NOW)
+
+    def add(self, *, image: bytes | None = jpeg()) -> UUID:
+        """Queue a rejected sample."""
+        sample_id = self.arrive(image=image)
+        self.say(sample_id, Verdict.REJECTED)
+        return sample_id
+
+    def claim(self, owner: str = "one", *, now: datetime = NOW, limit: int = 100) -> Claim:
+        with writing(self.backend.engine) as session:
+            return labeling_tasks.claim(session, self.project_id, owner=owner, now=now, lease=LEASE, limit=limit)
+
+    def claim_stale(self, *, now: datetime = NOW) -> list[UUID]:
+        with writing(self.backend.engine) as session:
+            claim = labeling_tasks.claim_stale(session, self.project_id, owner="stale", now=now, lease=LEASE, limit=100)
+        return self.samples_of(claim)
+
+    def samples_of(self, claim: Claim) -> list[UUID]:
+        """Return the samples of the tasks that a claim still holds, in its order."""
+        with reading(self.backend.engine) as session:
+            held = labeling_tasks.held_by(session, claim)
+            return [session.get_one(models.Sample, row.sample_pk).sample_id for row in held]
+
+    def finish(self, claim: Claim) -> list[bool]:
+        """Record that all of a claim is in Label Studio; say of which the lease was still its own."""
+        with writing(self.backend.engine) as session:
+            return [
+                labeling_tasks.finish_push(session, _pushed(pk), owner=claim.owner, now=NOW) for pk in claim.task_pks
+            ]
+
+    def task(self, sample_id: UUID) -> models.LabelingTask:
+        with reading(self.backend.engine) as session:
+            return labeling_tasks.of_sample(session, self._sample(session, sample_id).id)
+
+    def end(self, sample_id: UUID) -> tuple[str, str | None]:
+        with reading(self.backend.engine) as session:
+            found = self._sample(session, sample_id)
+            return found.state, found.reason
+
+    def _sample(self, session: Session, sample_id: UUID) -> models.Sample:
+        return samples.find(session, self.project_id, sample_id)
+
+
+def _pushed(task_pk: int) -> Pushed:
+    return Pushed(task_pk=task_pk, label_studio_project_id=1, label_studio_task_id=1000 + task_pk)
+
+
+@pytest.fixture
+def queue(backend: Backend) -> Queue:
+    """An empty queue."""
+    return Queue(backend)
+
+
+def test_empty_queue_gives_an_empty_claim(queue: Queue) -> None:
+    assert queue.claim().task_pks == ()
+
+
+def test_claimed_task_is_not_claimed_again_while_its_lease_runs(queue: Queue) -> None:
+    first, second = queue.add(), queue.add()
+    claims = [queue.claim("one", limit=1), queue.claim("two"), queue.claim("three", now=NOW + LEASE)]
+    assert [queue.samples_of(claim) for claim in claims] == [[first], [second], []]
+
+
+def test_workers_at_once_claim_disjoint_tasks_and_together_all(queue: Queue) -> None:
+    ids = [queue.add() for _ in range(12)]
+    claims: list[Claim] = []
+    workers = [
+        threading.Thread(target=lambda owner=f"worker {number}": claims.append(queue.claim(owner, limit=3)))
+        for number in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    held = [sample_id for claim in claims for sample_id in queue.samples_of(claim)]
+    while rest := queue.claim("rest").task_pks:  # one that waited for another's rows may have got fewer
+        held += queue.samples_of(Claim(owner="rest", task_pks=rest))
+    assert sorted(held) == sorted(ids)
+
+
+def test_expired_lease_is_claimed_again_and_its_first_owner_is_refused(queue: Queue) -> None:
+    sample_id = queue.add()
+    first = queue.claim("one")
+    second = queue.claim("two", now=LATER)
+    assert queue.finish(first) == [False]
+    assert queue.end(sample_id) == ("queued", "user_rejected")
+    assert queue.finish(second) == [True]
+    assert queue.end(sample_id) == ("pushed", "user_rejected")
+    assert queue.task(sample_id).attempts == 2
+
+
+def test_finishing_twice_is_refused_the_second_time(queue: Queue) -> None:
+    queue.add()
+    claim = queue.claim()
+    assert [queue.finish(claim), queue.finish(claim)] == [[True], [False]]
+
+
+def test_pushed_task_is_not_claimed(queue: Queue) -> None:
+    queue.add()
+    queue.finish(queue.claim())
+    assert queue.claim("two", now=LATER).task_pks == ()
+    assert queue.claim_stale(now=LATER) == []
+
+
+def test_task_is_claimed_once_its_image_is_there(queue: Queue) -> None:
+    sample_id = queue.add(image=None)
+    assert queue.claim().task_pks == ()
+    take_image(queue.backend, queue.project_id, sample_id, image=jpeg(), now=NOW)
+    assert queue.samples_of(queue.claim()) == [sample_id]
+
+
+def test_most_urgent_is_claimed_first_and_of_equals_the_oldest(queue: Queue) -> None:
+    unsure, wanted = queue.arrive(0.3), queue.arrive()
+    decide_due(queue.backend, now=NOW + timedelta(hours=24))
+    request_sample(queue.backend, queue.project_id, wanted, reason="strange light", now=NOW)
+    rejected = [queue.add(), queue.add()]
+    assert queue.samples_of(queue.claim(now=NOW + timedelta(hours=24))) == [*rejected, wanted, unsure]
+
+
+def test_claims_of_other_projects_tasks_are_empty(queue: Queue) -> None:
+    queue.add()
+    with writing(queue.backend.engine) as session:
+        other = labeling_tasks.claim(session, queue.project_id + 1, owner="one", now=NOW, lease=LEASE, limit=9)
+    assert other.task_pks == ()
+
+
+def test_released_task_waits_until_it_is_available(queue: Queue) -> None:
+    sample_id = queue.add()
+    claim, again = queue.claim(), NOW + timedelta(seconds=5)
+    with writing(queue.backend.engine) as session:
+        labeling_tasks.release(session, claim.task_pks, owner="one", available_at=again, error="it is away")
+    assert queue.claim("two").task_pks == ()
+    assert queue.samples_of(queue.claim("two", now=again)) == [sample_id]
+
+
+def test_release_by_one_whose_lease_is_over_changes_nothing(queue: Queue) -> None:
+    queue.add()
+    first, second = queue.claim("one"), queue.claim("two", now=LATER)
+    with writing(queue.backend.engine) as session:
+        labeling_tasks.release(session, first.task_pks, owner="one", available_at=NOW, error="too late")
+    assert queue.claim("three", now=LATER).task_pks == ()
+    assert queue.finish(second) == [True]
+
+
+def test_untried_task_is_withdrawn_at_once(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.say(sample_id, Verdict.CONFIRMED)
+    assert (queue.task(sample_id).state, queue.end(sample_id)) == (TaskState.WITHDRAWN, ("archived", "withdrawn"))
+    assert queue.claim().task_pks == ()
+
+
+def test_withdrawal_while_leased_is_left_to_the_worker(queue: Queue) -> None:
+    sample_id = queue.add()
+    claim = queue.claim()
+    queue.say(sample_id, Verdict.CONFIRMED)
+    assert queue.end(sample_id) == ("queued", "user_rejected")
+    assert queue.finish(claim) == [True]
+    assert queue.task(sample_id).is_withdrawal_wanted
+    assert queue.claim_stale() == [sample_id]
+
+
+def test_withdrawal_is_called_off_when_somebody_objects_meanwhile(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.finish(queue.claim())
+    queue.say(sample_id, Verdict.CONFIRMED)
+    assert queue.claim_stale() == [sample_id]
+    queue.say(sample_id, Verdict.REJECTED, reporter="bert")
+    with writing(queue.backend.engine) as session:
+        assert not labeling_tasks.finish_withdrawal(session, queue.task(sample_id), owner="stale")
+    assert queue.end(sample_id) == ("pushed", "disputed")
+
+
+def test_raise_before_the_claim_needs_no_update(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.say(sample_id, Verdict.REJECTED, reporter="bert")
+    assert queue.task(sample_id).is_stale
+    queue.finish(queue.claim())
+    assert queue.claim_stale() == []
+
+
+def test_raise_while_leased_makes_the_task_stale_afterwards(queue: Queue) -> None:
+    sample_id = queue.add()
+    claim = queue.claim()
+    queue.say(sample_id, Verdict.REJECTED, reporter="bert")
+    assert queue.finish(claim) == [True]
+    assert queue.claim_stale() == [sample_id]
+
+
+def test_raise_during_an_update_is_not_lost(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.finish(queue.claim())
+    queue.say(sample_id, Verdict.REJECTED, reporter="bert")
+    assert queue.claim_stale() == [sample_id]
+    shown = queue.task(sample_id)
+    queue.say(sample_id, Verdict.REJECTED, reporter="carl")
+    with writing(queue.backend.engine) as session:
+        labeling_tasks.finish_update(session, shown, owner="stale")
+    assert queue.claim_stale() == [sample_id]
+
+
+def test_annotation_that_is_faster_than_the_record_adopts_the_task_once(queue: Queue) -> None:
+    sample_id = queue.add()
+    claim = queue.claim()
+    with writing(queue.backend.engine) as session:
+        assert labeling_tasks.finish_push(session, _pushed(claim.task_pks[0]), owner=None, now=NOW)
+    assert queue.finish(claim) == [False]
+    assert queue.end(sample_id) == ("pushed", "user_rejected")
