@@ -3,19 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import redis
-from sqlalchemy.exc import SQLAlchemyError
-
 from queue_server import models
 from queue_server.backend import Backend
 from queue_server.core.label_studio_json import task_data
-from queue_server.errors import BlobError, LabelStudioError, SettingsError
+from queue_server.errors import LabelStudioError, SettingsError
 from queue_server.label_studio import LabelStudio
 from queue_server.projects import controls_of, ensure_webhook, open_label_studio
 from queue_server.proposals import proposal_of
+from queue_server.readiness import check_readiness
 from queue_server.settings import Settings
 from queue_server.store import labeling_tasks, projects
-from queue_server.store.engine import check_schema, ping, reading
+from queue_server.store.engine import reading
 from queue_server.store.labeling_tasks import TaskState
 
 
@@ -33,51 +31,32 @@ class Finding:
         return bool(self.remedy)
 
 
+#: what to do about a part of `readiness`
+_REMEDIES = {
+    "database": "run `lookswrong migrate`; else start the database, or mend LOOKSWRONG_DATABASE_URL",
+    "blobs": "mend LOOKSWRONG_BLOB_URL, or free disk space",
+    "broker": "start Redis, or mend LOOKSWRONG_BROKER_URL",
+}
+
+
 def examine(backend: Backend) -> Iterator[Finding]:
-    """Check settings, database, images, broker and Label Studio, one after the other."""
-    yield _settings(backend.settings)
-    yield _database(backend)
-    yield _blobs(backend)
-    yield _broker(backend.settings)
+    """Check secret, database, images, broker and Label Studio, one after the other."""
+    yield _secret(backend.settings)
+    parts = check_readiness(backend).parts
+    for name, remedy in _REMEDIES.items():
+        part = parts[name]
+        is_embedded = name == "broker" and not backend.settings.broker_url
+        detail = "not set: `lookswrong serve` embeds one" if is_embedded else part.detail
+        yield Finding(name=name, detail=detail, remedy="" if is_embedded or part.status == "ok" else remedy)
     yield from _label_studio(backend)
 
 
-def _settings(settings: Settings) -> Finding:
+def _secret(settings: Settings) -> Finding:
     try:
         count = len(settings.secret_keys)
     except SettingsError as error:
         return Finding(name="secret", detail=str(error), remedy="set LOOKSWRONG_SECRET_KEY")
     return Finding(name="secret", detail=f"{count} key(s); images are served from {settings.public_url}")
-
-
-def _database(backend: Backend) -> Finding:
-    try:
-        ping(backend.engine)
-        check_schema(backend.engine)
-    except SettingsError as error:
-        return Finding(name="database", detail=str(error), remedy="run `lookswrong migrate`")
-    except SQLAlchemyError as error:
-        return Finding(name="database", detail=str(error)[:300], remedy="start it, or mend LOOKSWRONG_DATABASE_URL")
-    return Finding(name="database", detail=backend.engine.dialect.name)
-
-
-def _blobs(backend: Backend) -> Finding:
-    try:
-        backend.blobs.check()
-    except BlobError as error:
-        return Finding(name="images", detail=str(error)[:300], remedy="mend LOOKSWRONG_BLOB_URL, or free disk space")
-    return Finding(name="images", detail=backend.settings.effective_blob_url)
-
-
-def _broker(settings: Settings) -> Finding:
-    if not settings.broker_url:
-        return Finding(name="broker", detail="not set: `lookswrong serve` embeds one")
-    try:
-        with redis.Redis.from_url(settings.broker_url, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
-            client.ping()
-    except redis.RedisError as error:
-        return Finding(name="broker", detail=str(error)[:300], remedy="start Redis, or mend LOOKSWRONG_BROKER_URL")
-    return Finding(name="broker", detail="answers")
 
 
 def _label_studio(backend: Backend) -> Iterator[Finding]:

@@ -59,7 +59,6 @@ def pill_counter(spool: Path, *, url: str) -> Iterator[str]:
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.port}"
-            assert client.flush(5.0) or "127.0.0.1:9" in url
         finally:
             server.shutdown()
             thread.join()
