@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from feedback_sdk.pixels import media_type
 from feedback_sdk.transport import Request
-from feedback_sdk.types import canonical_json
+from feedback_sdk.wire import canonical_json
 
 
 def auth_headers(api_key: str) -> Mapping[str, str]:

@@ -22,17 +22,8 @@ from feedback_sdk.segment import Kind
 from feedback_sdk.sender import EXIT_SECONDS, Sender, Stats
 from feedback_sdk.spool import Spool, SpoolFullError, state_folder
 from feedback_sdk.transport import HttpTransport, Request, Response, Transport
-from feedback_sdk.types import (
-    BoxCorrection,
-    Correction,
-    Feedback,
-    Point,
-    Prediction,
-    Sample,
-    Size,
-    Verdict,
-    canonical_json,
-)
+from feedback_sdk.types import BoxCorrection, Correction, Feedback, Point, Prediction, Sample, Size, Verdict
+from feedback_sdk.wire import canonical_json
 
 _LOG = logging.getLogger("feedback_sdk")
 _P = ParamSpec("_P")

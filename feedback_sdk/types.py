@@ -7,12 +7,10 @@ Coordinates are pixels of the EXIF-oriented image, `image_size` is (width, heigh
 times are aware. An empty list says "looked, found none"; an absent one says "this model does not do that".
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -340,47 +338,6 @@ class Feedback:
         check_optional(Text(at_most=4000), "comment", self.comment)
         check_optional(NAME, "reporter", self.reporter)
         Number(at_least=0, at_most=10**12).check("age_ms", self.age_ms)
-
-
-def to_wire(value: object) -> object:
-    """Return the JSON form of a wire value: defaults dropped, so equal values have equal JSON.
-
-    >>> to_wire(Point(x=1.0, y=2.0))
-    {'x': 1.0, 'y': 2.0}
-    """
-    if value is None or type(value) in (str, float, int, bool):
-        return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: to_wire(item) for name, default in _defaults(type(value)) if (item := getattr(value, name)) != default
-        }
-    if isinstance(value, Mapping):
-        return {str(key): to_wire(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_wire(item) for item in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, UUID):
-        return str(value)
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def canonical_json(value: object) -> bytes:
-    """Return the one JSON text of a wire value: keys sorted, no spaces, UTF-8.
-
-    >>> canonical_json(Point(y=2.0, x=1.0))
-    b'{"x":1.0,"y":2.0}'
-    """
-    text = json.dumps(to_wire(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
-
-
-@cache
-def _defaults(cls: type) -> tuple[tuple[str, object], ...]:
-    """Return (name, default) of each field; a required field's default is MISSING, which equals no value."""
-    return tuple(
-        (item.name, item.default if item.default_factory is MISSING else item.default_factory()) for item in fields(cls)
-    )
 
 
 def _check_classes(classes: Mapping[str, float] | None) -> None:

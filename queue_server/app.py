@@ -9,13 +9,13 @@ from flask_cors import CORS
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from queue_server import pages
 from queue_server.api import exports, feedback, health, queries, samples
 from queue_server.api.answers import Problem, ProblemField
 from queue_server.api.endpoint import adapter
 from queue_server.api.openapi import openapi
 from queue_server.backend import Backend, open_backend
 from queue_server.errors import BlobError, ProblemError
+from queue_server.pages import blueprint as pages
 from queue_server.settings import load
 from queue_server.store.engine import check_schema
 
@@ -34,8 +34,9 @@ def create_app(backend: Backend | None = None) -> Flask:
     app.extensions["lookswrong"] = backend
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     _limit_bodies(app, backend)
-    for module in (samples, feedback, queries, exports, health, pages):
+    for module in (samples, feedback, queries, exports, health):
         app.register_blueprint(module.blueprint)
+    app.register_blueprint(pages)
     _add_description(app)
     _add_error_answers(app)
     _add_log(app)

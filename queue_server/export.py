@@ -13,7 +13,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from feedback_sdk.types import Task, Verdict, to_wire
+from feedback_sdk.types import Task, Verdict
+from feedback_sdk.wire import to_wire
 from queue_server import models
 from queue_server.backend import Backend
 from queue_server.core import datasets, geometry

@@ -8,7 +8,7 @@ import structlog
 from sqlmodel import Session
 
 from feedback_sdk.errors import ValidationError
-from feedback_sdk.types import to_wire
+from feedback_sdk.wire import to_wire
 from queue_server import models
 from queue_server.backend import Backend
 from queue_server.core.annotation import Difference
@@ -26,7 +26,8 @@ _log = structlog.get_logger()
 
 #: Changes that commit late carry an earlier time than ones that we saw: look back so far each time.
 _OVERLAP = timedelta(minutes=5)
-_LEASE = timedelta(minutes=10)
+#: Renewed with each task: it need not outlast a long pull, and one that died holds up the next no longer.
+_LEASE = timedelta(minutes=2)
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -74,6 +75,7 @@ def _pull(backend: Backend, client: LabelStudio, project: models.Project, starte
     for task in client.changed_since(project.label_studio_project_id, newest - _OVERLAP):
         with writing(backend.engine) as session:
             total += _take_task(session, backend, project, task, now=datetime.now(UTC))
+            projects.renew_lease(session, project, Lease.PULL, until=datetime.now(UTC) + _LEASE)
         newest = max(newest, task.updated_at)
     total += PullResult(deleted_tasks=_notice_deleted(backend, client, project))
     with writing(backend.engine) as session:

@@ -23,10 +23,9 @@ from examples.pill_counter.model import CountingModel, ModelError
 from examples.pill_counter.photos import PhotoError, open_image
 from examples.pill_counter.reports import say
 from feedback_sdk import FeedbackClient, Prediction
-from feedback_sdk.types import to_wire
+from feedback_sdk.wire import to_wire
 
 _MOST_BYTES = 20_000_000
-_MOST_POINTS = 200
 _MOST_COMMENT = 1000
 _POLICY = "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
@@ -96,14 +95,15 @@ def _say(client: FeedbackClient, said: Mapping[str, object]) -> str | None:
     if said.get("verdict") == "confirmed":
         return client.confirm(sample_id, reporter=reporter)
     comment = str(said.get("comment") or "")[:_MOST_COMMENT] or None
-    points = cast("list[tuple[float, float]]", said.get("points") or [])[:_MOST_POINTS]
+    # what a browser says is checked by the SDK, as everything that it takes
+    points = cast("list[tuple[float, float]] | None", said.get("points") or None)
     count = cast("int | None", said.get("count"))
-    if count is None and not points:
+    if count is None and points is None:
         return client.reject(sample_id, comment=comment, reporter=reporter)
     return client.correct(
         sample_id,
         count=count,
-        points=points or None,
+        points=points,
         image_size=cast("tuple[int, int] | None", said.get("image_size")),
         comment=comment,
         reporter=reporter,

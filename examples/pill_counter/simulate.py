@@ -20,7 +20,7 @@ from examples.pill_counter.photos import Album, Photo, PhotoError, open_image
 from examples.pill_counter.reports import say, write_report
 from examples.pill_counter.users import Answer, Outcome, answer, drawn
 from feedback_sdk import FeedbackClient, Prediction
-from feedback_sdk.types import to_wire
+from feedback_sdk.wire import to_wire
 
 _NAMESPACE = UUID("6f1f3f0e-6f0c-5b0a-9a53-0d4f7a3d8c11")
 _FIRST_CAPTURE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from feedback_sdk.types import Correction, Prediction, Sample, Task, canonical_json
+from feedback_sdk.types import Correction, Prediction, Sample, Task
+from feedback_sdk.wire import canonical_json
 from queue_server import models
 from queue_server.backend import Backend
 from queue_server.core import geometry, labels

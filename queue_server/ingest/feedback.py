@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from feedback_sdk import types
+from feedback_sdk.wire import canonical_json, to_wire
 from queue_server import models
 from queue_server.auth import Caller
 from queue_server.backend import Backend
@@ -79,7 +80,7 @@ def _fault(session: Session, caller: Caller, given: types.Feedback, sample: mode
 def _row(
     caller: Caller, given: types.Feedback, sample: models.Sample | None, *, fault: str | None, now: datetime
 ) -> models.Feedback:
-    correction = types.to_wire(given.correction) if given.correction else None
+    correction = to_wire(given.correction) if given.correction else None
     assert correction is None or isinstance(correction, dict)
     # A clock may be wrong and an answer years old: its time is bounded by what a database can hold.
     age = timedelta(milliseconds=min(given.age_ms, 10 * 365 * 86_400_000))
@@ -102,4 +103,4 @@ def _row(
 
 def payload_sha256(given: types.Feedback) -> str:
     """Return the hash of the canonical JSON without the age, which grows from retry to retry."""
-    return hashlib.sha256(types.canonical_json(replace(given, age_ms=0))).hexdigest()
+    return hashlib.sha256(canonical_json(replace(given, age_ms=0))).hexdigest()

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from feedback_sdk import types
 from feedback_sdk.types import ImageNeed
+from feedback_sdk.wire import to_wire
 from queue_server import models
 from queue_server.backend import Backend
 from queue_server.core.policy import ArchiveReason, State, Trigger
@@ -149,7 +150,7 @@ def _insert(
 def _prediction_row(
     sample: models.Sample, prediction: types.Prediction, *, is_shown: bool, now: datetime
 ) -> models.Prediction:
-    document = types.to_wire(prediction)
+    document = to_wire(prediction)
     assert sample.id is not None
     assert isinstance(document, dict)
     return models.Prediction(

@@ -78,6 +78,11 @@ def take_lease(session: Session, project: models.Project, lease: Lease, *, now: 
     return result.rowcount == 1
 
 
+def renew_lease(session: Session, project: models.Project, lease: Lease, *, until: datetime) -> None:
+    """Keep such a right for longer."""
+    session.exec(update(models.Project).where(col(models.Project.id) == project.id).values({lease.value: until}))
+
+
 def release_lease(session: Session, project: models.Project, lease: Lease) -> None:
     """Give such a right back."""
     session.exec(update(models.Project).where(col(models.Project.id) == project.id).values({lease.value: None}))

@@ -17,7 +17,8 @@ from datasets_items import (
 )
 from pydantic import TypeAdapter
 
-from feedback_sdk.types import Keypoint, Task, to_wire
+from feedback_sdk.types import Keypoint, Task
+from feedback_sdk.wire import to_wire
 from queue_server.core.annotation import Annotation
 from queue_server.core.datasets import Split
 

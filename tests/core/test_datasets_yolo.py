@@ -14,7 +14,8 @@ from datasets_items import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_sdk.types import Box, Polygon, Task, to_wire
+from feedback_sdk.types import Box, Polygon, Task
+from feedback_sdk.wire import to_wire
 from queue_server.core.annotation import Annotation
 from queue_server.core.datasets import LabelSource, Split
 

@@ -40,6 +40,11 @@ def model() -> CountingModel:
     return CountingModel.train(trays(TRAYS), model_version="v1", seed=1)
 
 
+@cache
+def gallery() -> Gallery:
+    return Gallery.open(None)
+
+
 @contextmanager
 def queue_server() -> Iterator[Server]:
     running = Server()
@@ -53,9 +58,9 @@ def queue_server() -> Iterator[Server]:
 def pill_counter(spool: Path, *, url: str) -> Iterator[str]:
     """Run the app over HTTP; its address."""
     with FeedbackClient(url, KEY, spool_dir=spool) as client:
-        app = create_app(model(), client, gallery=Gallery.open(None))
+        app = create_app(model(), client, gallery=gallery())
         server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.port}"

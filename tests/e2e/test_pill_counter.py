@@ -15,7 +15,7 @@ from examples.pill_counter.matching import match, overlap
 from examples.pill_counter.model import CountingModel, ModelError
 from examples.pill_counter.photos import Photo, PhotoError
 from examples.pill_counter.trays import HEIGHT_PX, WIDTH_PX, draw_tray
-from feedback_sdk.types import to_wire
+from feedback_sdk.wire import to_wire
 from tests.e2e import pill_counting
 from tests.e2e.pill_counting import box
 

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e import pill_counting
 from tests.e2e.pill_counting import post
@@ -126,7 +126,7 @@ def test_a_tap_becomes_feedback(app: str, server: Server, answer: dict, verdict:
         ({"sample_id": "no id", "verdict": "confirmed"}, 503),
         ({"sample_id": "0e7c3a52-54b5-4e0c-8c4f-0d3f6f7f0001", "verdict": "rejected", "count": -1}, 503),
         ({"sample_id": "0e7c3a52-54b5-4e0c-8c4f-0d3f6f7f0001", "verdict": "rejected", "points": [["x"]]}, 503),
-        ({"sample_id": "0e7c3a52-54b5-4e0c-8c4f-0d3f6f7f0001", "verdict": "rejected", "points": 7}, 422),
+        ({"sample_id": "0e7c3a52-54b5-4e0c-8c4f-0d3f6f7f0001", "verdict": "rejected", "points": 7}, 503),
     ],
 )
 def test_an_answer_that_is_not_saved_says_so(app: str, server: Server, answer: dict, status: int) -> None:
@@ -156,18 +156,24 @@ def test_what_the_app_could_not_send_is_sent_by_its_next_start(tmp_path: Path) -
         server.stop()
 
 
-@pytest.fixture(params=[380, 1280])
-def page(request: pytest.FixtureRequest, chromium_path: Path, app: str) -> Iterator[Page]:
-    """The app in a browser of this width; a fault of its script fails the test."""
-    faults: list[str] = []
+@pytest.fixture(scope="module")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=options)
-        page = browser.new_page(viewport={"width": request.param, "height": 760})
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(app)
-        yield page
-        browser.close()
+        running = playwright.chromium.launch(executable_path=chromium_path, args=options)
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=[380, 1280])
+def page(request: pytest.FixtureRequest, browser: Browser, app: str) -> Iterator[Page]:
+    """The app at this width; a fault of its script fails the test."""
+    faults: list[str] = []
+    page = browser.new_page(viewport={"width": request.param, "height": 760})
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(app)
+    yield page
+    page.close()
     assert faults == []
 
 

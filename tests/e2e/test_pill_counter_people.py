@@ -14,7 +14,7 @@ from examples.pill_counter.matching import match
 from examples.pill_counter.regions import LabelConfigError, Truth, box_control, corrected
 from examples.pill_counter.users import Outcome, answer
 from feedback_sdk import Box, BoxCorrection, Correction, Point, Prediction, Task, Verdict
-from feedback_sdk.types import to_wire
+from feedback_sdk.wire import to_wire
 from queue_server.core.label_config import label_config, own_controls
 from queue_server.core.label_studio_json import pre_annotation
 from queue_server.core.proposals import Proposal, UserVerdict

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from werkzeug.serving import make_server
 
-from feedback_sdk import types
 from feedback_sdk.types import Box, Prediction, Sample
+from feedback_sdk.wire import canonical_json
 from queue_server import models, policy_file
 from queue_server.app import create_app
 from queue_server.auth import Scope, make_key
@@ -124,7 +124,7 @@ class Server:
 
     def post(self, value: Sample, image: bytes | None = None) -> httpx.Response:
         """Post a sample."""
-        document = (None, types.canonical_json(value), "application/json")
+        document = (None, canonical_json(value), "application/json")
         files = {"sample": document} | ({"image": ("photo.jpg", image, "image/jpeg")} if image is not None else {})
         return self.ingest.post("/v1/samples", files=files)
 

@@ -10,14 +10,14 @@ import httpx
 import pytest
 from PIL import Image
 
-from feedback_sdk import types
+from feedback_sdk.wire import canonical_json
 from tests.server.conftest import Server, jpeg, prediction, sample
 
 Json = dict[str, Any]
 
 
 def document(**more: object) -> Json:
-    return json.loads(types.canonical_json(sample())) | more
+    return json.loads(canonical_json(sample())) | more
 
 
 def box(**more: object) -> Json:

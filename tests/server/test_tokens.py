@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from feedback_sdk import tokens, types
+from feedback_sdk import tokens
+from feedback_sdk.wire import canonical_json
 from queue_server.store import keys
 from queue_server.store.engine import writing
 from tests.server.conftest import NOW, Server, jpeg, sample
@@ -90,7 +91,7 @@ def test_upload_token_lets_a_phone_send_its_own_sample_only(server: Server) -> N
     statuses = [
         server.open.post(
             "/v1/samples",
-            files={"sample": (None, types.canonical_json(value)), "image": ("x", jpeg())},
+            files={"sample": (None, canonical_json(value)), "image": ("x", jpeg())},
             headers=headers,
         ).status_code
         for value in (own, other)
@@ -101,5 +102,5 @@ def test_upload_token_lets_a_phone_send_its_own_sample_only(server: Server) -> N
 def test_feedback_token_uploads_nothing(server: Server) -> None:
     value = sample()
     headers = {"Authorization": f"Bearer {mint(server, value.id)}"}
-    answer = server.open.post("/v1/samples", files={"sample": (None, types.canonical_json(value))}, headers=headers)
+    answer = server.open.post("/v1/samples", files={"sample": (None, canonical_json(value))}, headers=headers)
     assert answer.status_code == 403

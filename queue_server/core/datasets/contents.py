@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from feedback_sdk.errors import ValidationError
-from feedback_sdk.types import Box, Keypoint, Mask, Polygon, Task, to_wire
+from feedback_sdk.types import Box, Keypoint, Mask, Polygon, Task
+from feedback_sdk.wire import to_wire
 from queue_server.core import rle
 from queue_server.core.datasets.items import Item, LabelSource, select
 from queue_server.core.datasets.split import Example, Split, WhyLeftOut, divide

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from uuid import UUID, uuid5
 
-from feedback_sdk.types import canonical_json
+from feedback_sdk.wire import canonical_json
 from queue_server.core.datasets.contents import DataSet, image_name, provenance
 from queue_server.core.datasets.split import Example
 

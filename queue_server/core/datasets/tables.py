@@ -10,7 +10,8 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 
-from feedback_sdk.types import Box, Mask, Polygon, Task, to_wire
+from feedback_sdk.types import Box, Mask, Polygon, Task
+from feedback_sdk.wire import to_wire
 from queue_server.core.annotation import Annotation
 from queue_server.core.datasets import contents
 from queue_server.core.datasets.contents import DataSet, Entry
