@@ -13,9 +13,6 @@ from queue_server.store import projects
 from queue_server.store.engine import reading, writing
 from queue_server.store.projects import Lease
 
-#: Making a project, its tab and its webhook is a few requests.
-_SETUP_LEASE = timedelta(seconds=90)
-
 
 def open_label_studio(backend: Backend) -> LabelStudio:
     """Return the client of the Label Studio that the settings name, or raise LabelStudioError."""
@@ -35,8 +32,9 @@ def ensure_target(backend: Backend, client: LabelStudio, project: models.Project
     """
     if project.label_studio_project_id is not None and project.label_studio_view_id is not None:
         return project
+    until = now + timedelta(seconds=backend.settings.lease_seconds)
     with writing(backend.engine) as session:
-        if not projects.take_lease(session, project, Lease.SETUP, now=now, until=now + _SETUP_LEASE):
+        if not projects.take_lease(session, project, Lease.SETUP, now=now, until=until):
             raise LabelStudioError(f"another worker sets up {project.name!r} in Label Studio: try again in a moment")
     try:
         _set_up(backend, client, project)

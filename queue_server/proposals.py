@@ -4,6 +4,7 @@ from pydantic import TypeAdapter
 from sqlmodel import Session
 
 from feedback_sdk import types
+from feedback_sdk.errors import ValidationError
 from queue_server import models
 from queue_server.auth import sign_image
 from queue_server.core import geometry
@@ -54,9 +55,20 @@ def _last_words(session: Session, sample_pk: int, image: models.Image) -> tuple[
 
 
 def _user_verdict(row: models.Feedback, image: models.Image) -> UserVerdict:
-    correction = _CORRECTION.validate_python(row.correction, strict=False) if row.correction else None
-    if correction is not None:
-        correction = geometry.place_correction(correction, width=image.width, height=image.height)
     return UserVerdict(
-        verdict=types.Verdict(row.verdict), reporter=row.reporter, correction=correction, comment=row.comment
+        verdict=types.Verdict(row.verdict),
+        reporter=row.reporter,
+        correction=_placed(row, image),
+        comment=row.comment,
     )
+
+
+def _placed(row: models.Feedback, image: models.Image) -> types.Correction | None:
+    """Return a correction in the image's pixels; one that came before the image may not fit it, and is left out."""
+    if row.correction is None:
+        return None
+    correction = _CORRECTION.validate_python(row.correction, strict=False)
+    try:
+        return geometry.place_correction(correction, width=image.width, height=image.height)
+    except ValidationError:
+        return None

@@ -58,8 +58,9 @@ def pull_project(backend: Backend, client: LabelStudio, project: models.Project)
     if project.label_studio_project_id is None:
         return PullResult()
     started_at = datetime.now(UTC)
+    until = started_at + timedelta(seconds=backend.settings.lease_seconds)
     with writing(backend.engine) as session:
-        if not projects.take_lease(session, project, Lease.PULL, now=started_at, until=started_at + _LEASE):
+        if not projects.take_lease(session, project, Lease.PULL, now=started_at, until=until):
             return PullResult()
     try:
         return _pull(backend, client, project, started_at)

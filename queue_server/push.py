@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from feedback_sdk.errors import ValidationError
 from queue_server import models
 from queue_server.backend import Backend
 from queue_server.core.label_studio_json import pre_annotation, task_data
@@ -65,10 +66,13 @@ def push_project(backend: Backend, client: LabelStudio, project: models.Project)
     """
     project = ensure_target(backend, client, project, now=_now())
     total = PushResult()
-    while claim := _take(backend, project, labeling_tasks.claim):
-        total += _push_claim(backend, client, project, claim)
-    while claim := _take(backend, project, labeling_tasks.claim_stale):
-        total += _update_claim(backend, client, project, claim)
+    for take, work in ((labeling_tasks.claim, _push_claim), (labeling_tasks.claim_stale, _update_claim)):
+        while claim := _take(backend, project, take):
+            result = work(backend, client, project, claim)
+            total += result
+            if result.failed == len(claim.task_pks):
+                # Label Studio is away: the rest would wait for it one batch after the other.
+                break
     if total != PushResult():
         _log.info("pushed", action="push", project=project.name, pushed=total.pushed, failed=total.failed)
     return total
@@ -97,18 +101,20 @@ def _push_claim(backend: Backend, client: LabelStudio, project: models.Project, 
         fresh = [item for item in held if item.row.id not in known]
         return PushResult(adopted=adopted) + _import_all(backend, client, project, claim, fresh)
     except LabelStudioError as error:
-        return _release(backend, claim, held, error)
+        return _release(backend, claim, [item.row for item in held], error)
 
 
 def _held(backend: Backend, claim: Claim) -> list[_Claimed]:
+    """Return what the claim holds with what to say of it; a row whose data does not fit its image is set aside."""
+    held = []
     with reading(backend.engine) as session:
-        return [
-            _Claimed(
-                row=row,
-                proposal=proposal_of(session, session.get_one(models.Sample, row.sample_pk), row, backend.settings),
-            )
-            for row in labeling_tasks.held_by(session, claim)
-        ]
+        for row in labeling_tasks.held_by(session, claim):
+            sample = session.get_one(models.Sample, row.sample_pk)
+            try:
+                held.append(_Claimed(row=row, proposal=proposal_of(session, sample, row, backend.settings)))
+            except ValidationError as error:
+                _release(backend, claim, [row], error)
+    return held
 
 
 def _already_there(client: LabelStudio, project: models.Project, held: Sequence[_Claimed]) -> dict[int, int]:
@@ -142,7 +148,7 @@ def _import_all(
         try:
             total += PushResult(pushed=_import(backend, client, project, claim, [item]))
         except LabelStudioError as error:
-            total += _release(backend, claim, [item], error)
+            total += _release(backend, claim, [item.row], error)
     return total
 
 
@@ -181,20 +187,20 @@ def _record(backend: Backend, project: models.Project, claim: Claim, found: dict
     return recorded
 
 
-def _release(backend: Backend, claim: Claim, held: Sequence[_Claimed], error: LabelStudioError) -> PushResult:
+def _release(backend: Backend, claim: Claim, rows: Sequence[models.LabelingTask], error: Exception) -> PushResult:
     """Give tasks back, to be tried again after a pause that doubles with each try."""
-    attempts = max((item.row.attempts for item in held), default=1)
-    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1), _LONGEST_PAUSE_SECONDS)
-    _log.warning("push failed", action="push", error=str(error)[:500], tasks=len(held), pause_seconds=pause)
+    attempts = max((row.attempts for row in rows), default=1)
+    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 20), _LONGEST_PAUSE_SECONDS)
+    _log.warning("push failed", action="push", error=str(error)[:500], tasks=len(rows), pause_seconds=pause)
     with writing(backend.engine) as session:
         labeling_tasks.release(
             session,
-            [_pk(item) for item in held],
+            [row.id for row in rows if row.id is not None],
             owner=claim.owner,
             available_at=_now() + timedelta(seconds=pause),
             error=str(error)[:1000],
         )
-    return PushResult(failed=len(held))
+    return PushResult(failed=len(rows))
 
 
 def _update_claim(backend: Backend, client: LabelStudio, project: models.Project, claim: Claim) -> PushResult:
@@ -204,7 +210,7 @@ def _update_claim(backend: Backend, client: LabelStudio, project: models.Project
         for item in held:
             total += _update_one(backend, client, project, claim, item)
     except LabelStudioError as error:
-        return total + _release(backend, claim, held, error)
+        return total + _release(backend, claim, [item.row for item in held], error)
     return total
 
 
