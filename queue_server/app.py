@@ -15,6 +15,7 @@ from queue_server.api.endpoint import adapter
 from queue_server.api.openapi import openapi
 from queue_server.backend import Backend, open_backend
 from queue_server.errors import BlobError, ProblemError
+from queue_server.logs import configure_logs
 from queue_server.pages import blueprint as pages
 from queue_server.settings import load
 from queue_server.store.engine import check_schema
@@ -27,6 +28,7 @@ _FORM_SLACK_BYTES = 100_000
 def create_app(backend: Backend | None = None) -> Flask:
     """Make the application; without a backend, on this process's settings and a schema that is up to date."""
     if backend is None:
+        configure_logs()
         backend = open_backend(load())
         check_schema(backend.engine)
     _ = backend.settings.secret_keys  # a process that cannot sign must not start

@@ -19,6 +19,7 @@ from queue_server.backend import Backend, open_backend
 from queue_server.core.datasets import FORMATS, parse_include
 from queue_server.errors import ServerError
 from queue_server.export import prepare, write_folder
+from queue_server.logs import configure_logs
 from queue_server.policy_file import apply, parse
 from queue_server.reports import REPORTS, QualityReport, make_report
 from queue_server.settings import Settings, keep_secret, load
@@ -40,6 +41,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="lookswrong")
 def main() -> None:
     """Turn a person's tap on "looks wrong" into a better model."""
+    configure_logs()
 
 
 def _now() -> datetime:

@@ -18,6 +18,7 @@ from queue_server.backend import Backend, open_backend
 from queue_server.errors import LabelStudioError
 from queue_server.ingest.due import decide_due
 from queue_server.label_studio import LabelStudio
+from queue_server.logs import configure_logs
 from queue_server.projects import open_label_studio
 from queue_server.pull import pull_project
 from queue_server.push import push_project
@@ -67,6 +68,7 @@ def _schedule(settings: Settings) -> dict[str, dict[str, object]]:
     }
 
 
+configure_logs()
 app = make_celery(load())
 
 

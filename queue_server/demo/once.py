@@ -67,7 +67,9 @@ def play_once(folder: Path, *, images: Path | None, samples: int) -> Outcome:
         with clock.stage("version 2 of the model, trained on the export"):
             second = _retrain(stage, work / "export", prepared)
         with clock.stage("comparison on a holdout"):
-            versions = _evaluate(stage, [first, second], work / "versions.json", images=images)
+            # Photos without labels cannot judge a model: drawn trays do then.
+            judged_on = images if played.has_truth else None
+            versions = _evaluate(stage, [first, second], work / "versions.json", images=judged_on)
         tally = take_tally(stage, client, played, prepared)
     return Outcome(played=played, tally=tally, versions=versions, seconds=clock.seconds)
 
@@ -98,6 +100,7 @@ def _simulate(stage: Stage, model: Path, result: Path, *, images: Path | None, s
         samples=document["samples"],
         feedback=document["feedback"],
         sample_ids=tuple(UUID(sample_id) for sample_id in document["truth"]),
+        has_truth=any(document["truth"].values()),
     )
 
 

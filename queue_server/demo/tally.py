@@ -22,6 +22,8 @@ class Played:
     #: by verdict, and `ignored`
     feedback: Mapping[str, int]
     sample_ids: tuple[UUID, ...]
+    #: whether what is in the photos is known: the people of the demo guess otherwise
+    has_truth: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from queue_server.errors import SettingsError
@@ -22,7 +22,7 @@ _MIGRATION_LOCK = 7_305_511
 
 def make_engine(settings: Settings) -> Engine:
     """Open the settings' database; no connection is made yet."""
-    url = make_url(settings.effective_database_url)
+    url = _database_url(settings.effective_database_url)
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if url.database:
@@ -30,6 +30,17 @@ def make_engine(settings: Settings) -> Engine:
     engine = create_engine(url, connect_args={"timeout": 30.0, "check_same_thread": False})
     _prepare_sqlite(engine, settings.sqlite_synchronous)
     return engine
+
+
+def _database_url(text: str) -> URL:
+    """Read the address of a database, which may hold a password: it is not shown."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise SettingsError("LOOKSWRONG_DATABASE_URL must be postgresql://user:password@host/name or sqlite:///file")
+    return url
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
@@ -76,7 +87,8 @@ def check_schema(engine: Engine) -> None:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
     except OperationalError as error:
-        raise SettingsError(f"the database must answer: {error.orig}") from error
+        reason = str(error.orig).partition("\n")[0]
+        raise SettingsError(f"the database must answer: {reason}") from error
     if current != head:
         raise SettingsError(f"the schema must be at {head}, got {current}: run `lookswrong migrate`")
 
