@@ -10,8 +10,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from feedback_sdk import types
 from feedback_sdk.types import Sample
+from feedback_sdk.wire import canonical_json
 from queue_server.local_label_studio import LocalLabelStudio
 from queue_server.processes import Process, free_port
 from tests import servers
@@ -48,7 +48,7 @@ class Deployment:
         """Post a sample and its rejection, both the same however often; return the status of the sample."""
         client = self.clients[through]
         files = {
-            "sample": (None, types.canonical_json(value), "application/json"),
+            "sample": (None, canonical_json(value), "application/json"),
             "image": ("photo.jpg", jpeg(seed=seed), "image/jpeg"),
         }
         answer = client.post("/v1/samples", files=files)
@@ -159,7 +159,7 @@ def test_process_on_an_old_schema_is_refused_with_the_remedy(tmp_path: Path, pos
         ({"LOOKSWRONG_SECRET_KEY": "short"}, "must have at least 16 characters, got 5"),
         ({"LOOKSWRONG_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "the database must answer"),
         ({"LOOKSWRONG_DATABASE_URL": "no address"}, "LOOKSWRONG_DATABASE_URL must be"),
-        ({"LOOKSWRONG_PUSH_BATCH": "none"}, "LOOKSWRONG_PUSH_BATCH"),
+        ({"LOOKSWRONG_DATABASE_URL": "mysql://127.0.0.1/none"}, "LOOKSWRONG_DATABASE_URL must be"),
     ],
 )
 def test_wrong_setting_is_said_in_one_line(tmp_path: Path, environment: dict[str, str], message: str) -> None:

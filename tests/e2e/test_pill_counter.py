@@ -43,14 +43,14 @@ def test_a_tray_may_be_empty() -> None:
 
 
 def test_trays_hold_zero_to_thirty_five_objects_of_both_labels() -> None:
-    truths = [photo.truth for photo in pill_counting.trays(20)]
+    truths = [photo.truth for photo in pill_counting.trays(12)]
     assert all(len(truth) <= 35 for truth in truths)
     assert {item.label for truth in truths for item in truth} == {"pill", "capsule"}
-    assert len({len(truth) for truth in truths}) > 8
+    assert len({len(truth) for truth in truths}) > 6
 
 
 def test_truth_boxes_lie_on_the_tray() -> None:
-    for photo in pill_counting.trays(20):
+    for photo in pill_counting.trays(12):
         assert photos.open_image(photo.image_bytes).size == (WIDTH_PX, HEIGHT_PX)
         assert all(item.x_min >= 0 and item.y_min >= 0 for item in photo.truth)
         assert all(item.x_max <= WIDTH_PX and item.y_max <= HEIGHT_PX for item in photo.truth)
@@ -64,7 +64,7 @@ def contrast(shown: np.ndarray, x: float, y: float) -> float:
 
 def test_truth_boxes_lie_on_the_objects() -> None:
     inside, beside = [], []
-    for photo in pill_counting.trays(20):
+    for photo in pill_counting.trays(12):
         shown = np.asarray(photos.open_image(photo.image_bytes), float)
         middles = [((item.x_min + item.x_max) / 2, (item.y_min + item.y_max) / 2) for item in photo.truth[:5]]
         inside += [contrast(shown, x, y) for x, y in middles]
@@ -188,7 +188,7 @@ def test_the_model_beats_a_constant_guess_on_new_trays() -> None:
 
 
 def test_a_prediction_counts_its_boxes_in_pixels_of_the_photo() -> None:
-    photo = max(pill_counting.trays(6), key=lambda tray: len(tray.truth))
+    photo = max(pill_counting.trays(12), key=lambda tray: len(tray.truth))
     said = pill_counting.model().predict(photo.image_bytes)
     assert said.count == len(said.boxes) > 10
     assert said.image_size == (WIDTH_PX, HEIGHT_PX)
@@ -204,7 +204,7 @@ def test_a_tray_without_objects_is_predicted_empty_without_confidence() -> None:
 
 
 def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
-    photo = pill_counting.trays(1)[0]
+    photo = pill_counting.trays(12)[0]
     pill_counting.model().save(tmp_path / "m")
     assert CountingModel.load(tmp_path / "m").predict(photo.image_bytes) == pill_counting.model().predict(
         photo.image_bytes
@@ -242,7 +242,7 @@ def export(path: Path, tray: Photo) -> Path:
 
 
 def test_an_export_is_read_without_its_test_split(tmp_path: Path) -> None:
-    tray = pill_counting.trays(1)[0]
+    tray = pill_counting.trays(12)[0]
     read = read_export(export(tmp_path, tray))
     assert [photo.name for photo in read] == ["a.jpg", "b.jpg"]
     assert read[1].truth == ()
@@ -256,7 +256,7 @@ def test_an_export_without_annotations_is_refused(tmp_path: Path) -> None:
 
 
 def test_training_on_a_small_export_adds_trays_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = export(tmp_path / "export", pill_counting.trays(1)[0])
+    source = export(tmp_path / "export", pill_counting.trays(12)[0])
     arguments = ["--export", str(source), "--model-version", "v2", "--out", str(tmp_path / "v2"), "--json", "-"]
     assert train.main(arguments) == 0
     said = capsys.readouterr()

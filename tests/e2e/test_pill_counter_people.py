@@ -95,19 +95,19 @@ def server() -> Iterator[Server]:
 
 
 def run_simulate(model: Path, url: str, folder: Path, *more: str) -> tuple[int, dict]:
-    arguments = ["--model", str(model), "--samples", "8", "--url", url, "--api-key", KEY]
+    arguments = ["--model", str(model), "--samples", "5", "--url", url, "--api-key", KEY]
     status = simulate.main([*arguments, "--spool-dir", str(folder / "spool"), "--json", str(folder / "r"), *more])
     return status, json.loads((folder / "r").read_text()) if status == 0 else {}
 
 
 def test_simulate_sends_every_sample_with_its_users_answer(model_file: Path, server: Server, tmp_path: Path) -> None:
     status, report = run_simulate(model_file, server.url, tmp_path)
-    assert (status, report["samples"], report["delivered"]) == (0, 8, True)
+    assert (status, report["samples"], report["delivered"]) == (0, 5, True)
     assert set(report["truth"]) == set(server.samples)
     verdicts = [json.loads(text)["verdict"] for text in server.feedback.values()]
     said = {outcome: number for outcome, number in report["feedback"].items() if outcome != "ignored"}
     assert {outcome: verdicts.count(outcome) for outcome in said} == said
-    assert sum(report["feedback"].values()) == 8
+    assert sum(report["feedback"].values()) == 5
 
 
 def test_simulated_samples_are_described(model_file: Path, server: Server, tmp_path: Path) -> None:
@@ -124,18 +124,18 @@ def test_a_second_simulation_sends_the_same_bytes(model_file: Path, server: Serv
     first, server.bodies[:] = sorted(server.bodies), []
     assert run_simulate(model_file, server.url, tmp_path)[0] == 0
     assert sorted(server.bodies) == first
-    assert len(server.samples) == 8
+    assert len(server.samples) == 5
 
 
 def test_photos_without_truth_have_none_in_the_report(model_file: Path, server: Server, tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
-    for number, tray in enumerate(pill_counting.trays(6)):
+    for number, tray in enumerate(pill_counting.trays(12)[:4]):
         (images / f"{number}.jpg").write_bytes(tray.image_bytes)
     status, report = run_simulate(model_file, server.url, tmp_path, "--images", str(images))
     assert status == 0
     assert set(report["truth"].values()) == {None}
-    assert len(server.samples) == 8
+    assert len(server.samples) == 5
 
 
 def test_simulate_says_what_was_not_delivered(
