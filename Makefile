@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 SETUP = $(if $(PYTHON),$(PYTHON) scripts/setup.py,$(error Python 3.11 or newer must be on the path, found none: \
 	install one, or say make PYTHON=/path/to/python3))
-CODE = feedback_sdk queue_server examples benchmarks scripts tests
+CODE = $(wildcard feedback_sdk queue_server examples benchmarks scripts tests)
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F '|' '{printf "%-14s %s\n", $$1, $$2}'

@@ -298,7 +298,7 @@ def _in_label_studio(work: Callable[..., Any], project_name: str | None, json_fi
 
 @main.command()
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(list(FORMATS)))
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, resolve_path=True, path_type=Path))
 @_project_option
 @click.option("--include", default="", help="Add what users `confirmed` or let stand (`affirmed`), for training only.")
 @_json_option

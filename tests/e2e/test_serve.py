@@ -3,8 +3,8 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pytest
@@ -92,26 +92,39 @@ def test_annotators_browser_gets_the_image(served: Served) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_nothing_set_is_enough_to_be_ready(tmp_path: Path) -> None:
-    with Installation(tmp_path, {}) as installation:
-        installation.serve()
-        answer = httpx.get(f"{installation.url}/readyz", verify=False)
-        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-        parts = {name: part["status"] for name, part in answer.json()["parts"].items()}
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """What a server with nothing set was while it ran, and what it left."""
+
+    readiness: httpx.Response
+    groups: dict[str, int]
+    exit_code: int | None
+    log: str
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Plain:
+    """A server with nothing set but its folder, stopped by SIGTERM."""
+    with Installation(tmp_path_factory.mktemp("plain"), {}) as installation:
+        process = installation.serve()
+        readiness, groups = httpx.get(f"{installation.url}/readyz", verify=False), installation.children()
+        os.kill(process.pid, signal.SIGTERM)
+        wait_for(lambda: process.exit_code is not None)
+        assert installation.children() == {}
+        return Plain(readiness=readiness, groups=groups, exit_code=process.exit_code, log=process.log_tail(lines=1000))
+
+
+def test_nothing_set_is_enough_to_be_ready(plain: Plain) -> None:
+    assert (plain.readiness.status_code, plain.readiness.json()["status"]) == (200, "degraded")
+    parts = {name: part["status"] for name, part in plain.readiness.json()["parts"].items()}
     assert parts == {"database": "ok", "blobs": "ok", "broker": "ok", "label_studio": "degraded"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stop_ends_all_that_serve_started(tmp_path: Path, number: signal.Signals) -> None:
-    with Installation(tmp_path, {}) as installation:
-        process = installation.serve()
-        groups = installation.children()
-        assert sorted(groups) == ["broker", "web", "worker"]
-        os.kill(process.pid, number)
-        wait_for(lambda: process.exit_code is not None, seconds=30)
-        assert process.exit_code == 0, process.log_tail()
-        assert [name for name, group in groups.items() if is_group_running(group)] == []
-        assert installation.children() == {}
+def test_stop_ends_all_that_serve_started(plain: Plain) -> None:
+    assert sorted(plain.groups) == ["broker", "web", "worker"]
+    assert [name for name, group in plain.groups.items() if is_group_running(group)] == []
+    assert plain.exit_code == 0
+    assert "Traceback" not in plain.log
 
 
 def _annotated(served: Served, sample_id: str) -> dict | None:
