@@ -2,7 +2,14 @@ import json
 
 import numpy as np
 import pytest
-from datasets_items import (
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from feedback_sdk.types import Box, Keypoint, Mask, Polygon, Rle, Task
+from queue_server.core.annotation import Annotation
+from queue_server.core.datasets import LabelSource, Split
+from tests.core.datasets_items import (
     MASK,
     PILL,
     TINY,
@@ -14,13 +21,6 @@ from datasets_items import (
     make_item,
     written,
 )
-from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-
-from feedback_sdk.types import Box, Keypoint, Mask, Polygon, Rle, Task
-from queue_server.core.annotation import Annotation
-from queue_server.core.datasets import LabelSource, Split
 
 # pycocotools 2.0.11 decodes masks by an array protocol that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -1,5 +1,4 @@
 import pytest
-from datasets_items import MASK, PILL, TINY, TRIANGLE, make_audit, make_data_set, make_item, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,6 +6,7 @@ from feedback_sdk.types import Keypoint, Mask, Polygon, Rle, Task
 from queue_server.core.annotation import Annotation
 from queue_server.core.datasets import FORMATS, LabelSource, check_format, render
 from queue_server.errors import ExportError
+from tests.core.datasets_items import MASK, PILL, TINY, TRIANGLE, make_audit, make_data_set, make_item, written
 
 POINT = Keypoint(label="pill", x=1.0, y=2.0)
 BROKEN = Mask(label="pill", rle=Rle(size=(3, 4), counts=[5]))

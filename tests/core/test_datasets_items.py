@@ -1,7 +1,6 @@
 from datetime import UTC, datetime
 
 import pytest
-from datasets_items import make_data_set, make_item
 
 from feedback_sdk.errors import ValidationError
 from feedback_sdk.types import Box, Prediction, Task
@@ -14,6 +13,7 @@ from queue_server.core.datasets import (
     parse_include,
 )
 from queue_server.errors import ExportError
+from tests.core.datasets_items import make_data_set, make_item
 
 
 def candidate(number, *, day=1, **changes):

@@ -3,11 +3,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from datasets_items import PILL, make_audit, make_data_set, make_item
 
 from feedback_sdk.types import Task
 from queue_server.core.annotation import Annotation
 from queue_server.core.datasets import LabelSource, Split, export_id, manifest
+from tests.core.datasets_items import PILL, make_audit, make_data_set, make_item
 
 BOXED = make_item("b", annotation=Annotation(boxes=(PILL,)))
 

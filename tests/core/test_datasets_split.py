@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from datasets_items import make_audit, make_item
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queue_server.core.datasets import LabelSource, Split, WhyLeftOut, assign, divide, group_key
 from queue_server.errors import ExportError
+from tests.core.datasets_items import make_audit, make_item
 
 TEST, TRAIN, VALIDATION = Split.TEST, Split.TRAIN, Split.VALIDATION
 

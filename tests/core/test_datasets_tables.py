@@ -3,7 +3,13 @@ import io
 import json
 
 import pytest
-from datasets_items import (
+from pydantic import TypeAdapter
+
+from feedback_sdk.types import Keypoint, Task
+from feedback_sdk.wire import to_wire
+from queue_server.core.annotation import Annotation
+from queue_server.core.datasets import Split
+from tests.core.datasets_items import (
     MASK,
     PILL,
     TINY,
@@ -15,12 +21,6 @@ from datasets_items import (
     make_item,
     written,
 )
-from pydantic import TypeAdapter
-
-from feedback_sdk.types import Keypoint, Task
-from feedback_sdk.wire import to_wire
-from queue_server.core.annotation import Annotation
-from queue_server.core.datasets import Split
 
 
 def rows(*items, **changes):

@@ -1,6 +1,13 @@
 import pytest
 import yaml
-from datasets_items import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_sdk.types import Box, Polygon, Task
+from feedback_sdk.wire import to_wire
+from queue_server.core.annotation import Annotation
+from queue_server.core.datasets import LabelSource, Split
+from tests.core.datasets_items import (
     PILL,
     TRIANGLE,
     TURNED,
@@ -11,13 +18,6 @@ from datasets_items import (
     make_item,
     written,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from feedback_sdk.types import Box, Polygon, Task
-from feedback_sdk.wire import to_wire
-from queue_server.core.annotation import Annotation
-from queue_server.core.datasets import LabelSource, Split
 
 LABEL_PATH = f"labels/train/{'61'.rjust(64, '0')}.txt"
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stand_in import KEY, Server
 
 from feedback_sdk import FeedbackClient
+from tests.sdk.stand_in import KEY, Server
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ import time
 from email.utils import formatdate
 
 import pytest
-from stand_in import KEY
 
 from feedback_sdk.__main__ import main
+from tests.sdk.stand_in import KEY
 
 OK = (200, {}, b'{"status": "ok"}')
 

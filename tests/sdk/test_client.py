@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from stand_in import KEY, file_size_limit, read_multipart, wait_until
 
 from feedback_sdk import Box, BoxCorrection, FeedbackClient, Point, Prediction, tokens
 from feedback_sdk.testing import MemoryTransport
+from tests.sdk.stand_in import KEY, file_size_limit, read_multipart, wait_until
 
 ID = "12345678-1234-5678-1234-567812345678"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -6,7 +6,8 @@ import signal
 import time
 
 import pytest
-from stand_in import Server, wait_until
+
+from tests.sdk.stand_in import Server, wait_until
 
 
 def ids_of(process) -> list[str]:

@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from stand_in import KEY
 
 import feedback_sdk
 from feedback_sdk import client, types
+from tests.sdk.stand_in import KEY
 
 MODULES = """
 import sys

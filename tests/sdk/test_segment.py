@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_in import file_size_limit
 
 from feedback_sdk.errors import SpoolError
 from feedback_sdk.segment import Kind, Segment
+from tests.sdk.stand_in import file_size_limit
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from stand_in import KEY, Server, read_multipart, wait_until
 
 from feedback_sdk.errors import TransportError
 from feedback_sdk.spool import QUARANTINE
 from feedback_sdk.testing import MemoryTransport
 from feedback_sdk.transport import Response
+from tests.sdk.stand_in import KEY, Server, read_multipart, wait_until
 
 ID = "12345678-1234-5678-1234-567812345678"
 

@@ -4,11 +4,11 @@ import json
 import threading
 
 import pytest
-from stand_in import file_size_limit
 
 from feedback_sdk.errors import SpoolError
 from feedback_sdk.segment import Kind
 from feedback_sdk.spool import QUARANTINE, Spool, SpoolFullError, state_folder
+from tests.sdk.stand_in import file_size_limit
 
 MIB = 1 << 20
 

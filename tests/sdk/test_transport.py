@@ -4,10 +4,10 @@ import socket
 import threading
 
 import pytest
-from stand_in import Server
 
 from feedback_sdk.errors import TransportError, ValidationError
 from feedback_sdk.transport import HttpTransport, Request, checked_url
+from tests.sdk.stand_in import Server
 
 PING = Request(method="GET", path="/healthz")
 

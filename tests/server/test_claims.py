@@ -14,9 +14,10 @@ from queue_server.backend import Backend
 from queue_server.ingest.due import decide_due
 from queue_server.ingest.feedback import take_feedback
 from queue_server.ingest.samples import request_sample, take_image, take_sample
-from queue_server.store import labeling_tasks, samples
+from queue_server.store import labeling_tasks, projects, samples
 from queue_server.store.engine import reading, writing
 from queue_server.store.labeling_tasks import Claim, Pushed, TaskState
+from queue_server.store.projects import Lease
 from tests.server.conftest import NOW, apply_project, jpeg, prediction, sample
 
 LEASE = timedelta(seconds=60)
@@ -59,6 +60,19 @@ class Queue:
         with reading(self.backend.engine) as session:
             held = labeling_tasks.held_by(session, claim)
             return [session.get_one(models.Sample, row.sample_pk).sample_id for row in held]
+
+    def renew(self, claim: Claim, *, until: datetime) -> set[int]:
+        with writing(self.backend.engine) as session:
+            return labeling_tasks.renew(session, claim, until=until)
+
+    def take_pull(self, *, now: datetime, until: datetime) -> bool:
+        with writing(self.backend.engine) as session:
+            project = projects.get(session, self.project_id)
+            return projects.take_lease(session, project, Lease.PULL, now=now, until=until)
+
+    def renew_pull(self, *, until: datetime) -> None:
+        with writing(self.backend.engine) as session:
+            projects.renew_lease(session, projects.get(session, self.project_id), Lease.PULL, until=until)
 
     def finish(self, claim: Claim) -> list[bool]:
         """Record that all of a claim is in Label Studio; say of which the lease was still its own."""
@@ -126,6 +140,27 @@ def test_expired_lease_is_claimed_again_and_its_first_owner_is_refused(queue: Qu
     assert queue.finish(second) == [True]
     assert queue.end(sample_id) == ("pushed", "user_rejected")
     assert queue.task(sample_id).attempts == 2
+
+
+def test_renewed_lease_keeps_others_off_for_longer(queue: Queue) -> None:
+    queue.add()
+    claim = queue.claim()
+    assert queue.renew(claim, until=LATER + LEASE) == set(claim.task_pks)
+    assert queue.claim("two", now=LATER).task_pks == ()
+
+
+def test_lease_that_another_took_is_not_renewed(queue: Queue) -> None:
+    queue.add()
+    first, second = queue.claim("one"), queue.claim("two", now=LATER)
+    assert queue.renew(first, until=LATER + LEASE) == set()
+    assert queue.finish(second) == [True]
+
+
+def test_right_to_pull_is_one_workers_until_it_ends(queue: Queue) -> None:
+    times = [(NOW, NOW + LEASE), (NOW + LEASE, NOW + 9 * LEASE), (LATER, LATER + LEASE)]
+    assert [queue.take_pull(now=now, until=until) for now, until in times] == [True, False, True]
+    queue.renew_pull(until=LATER + 2 * LEASE)
+    assert not queue.take_pull(now=LATER + 2 * LEASE, until=LATER + 3 * LEASE)
 
 
 def test_finishing_twice_is_refused_the_second_time(queue: Queue) -> None:
