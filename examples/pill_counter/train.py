@@ -1,4 +1,4 @@
-"""Train a counting model: `python -m examples.pill_counter.train --trays 8 --model-version v1 --out v1.model`.
+"""Train a counting model: `python -m examples.pill_counter.train --trays 6 --model-version v1 --out v1.model`.
 
 It learns from drawn trays, from the starter part of a folder of labeled photos, from the queue server's COCO export,
 or from several of them together.
@@ -17,7 +17,7 @@ from examples.pill_counter.reports import say, write_report
 
 #: an export with fewer photos is too small to learn from alone
 _SMALL_EXPORT = 40
-_FIRST_TRAYS = 8
+_FIRST_TRAYS = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
