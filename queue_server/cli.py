@@ -18,7 +18,7 @@ from queue_server.auth import Scope, make_key
 from queue_server.backend import Backend, open_backend
 from queue_server.core.datasets import FORMATS, parse_include
 from queue_server.errors import ServerError
-from queue_server.export import prepare, write_folder
+from queue_server.export import check_folder, prepare, write_folder
 from queue_server.logs import configure_logs
 from queue_server.policy_file import apply, parse
 from queue_server.reports import REPORTS, QualityReport, make_report
@@ -307,6 +307,7 @@ def export(format_name: str, folder: Path, project_name: str | None, include: st
     backend = _backend()
     found = _project(backend, project_name)
     assert found.id is not None
+    check_folder(folder)
     prepared = prepare(backend, found.id, format_name=format_name, include=parse_include(include), now=_now())
     write_folder(backend, prepared, folder)
     if json_file != "-":

@@ -43,12 +43,13 @@ def examine(backend: Backend) -> Iterator[Finding]:
     """Check secret, database, images, broker and Label Studio, one after the other."""
     yield _secret(backend.settings)
     parts = check_readiness(backend).parts
+    has_database = parts["database"].status == "ok"
     for name, remedy in _REMEDIES.items():
         part = parts[name]
         is_embedded = name == "broker" and not backend.settings.broker_url
         detail = "not set: `lookswrong serve` embeds one" if is_embedded else part.detail
         yield Finding(name=name, detail=detail, remedy="" if is_embedded or part.status == "ok" else remedy)
-    yield from _label_studio(backend)
+    yield from _label_studio(backend, has_database=has_database)
 
 
 def _secret(settings: Settings) -> Finding:
@@ -59,7 +60,7 @@ def _secret(settings: Settings) -> Finding:
     return Finding(name="secret", detail=f"{count} key(s); images are served from {settings.public_url}")
 
 
-def _label_studio(backend: Backend) -> Iterator[Finding]:
+def _label_studio(backend: Backend, *, has_database: bool) -> Iterator[Finding]:
     remedy = "mend LOOKSWRONG_LABEL_STUDIO_URL and LOOKSWRONG_LABEL_STUDIO_API_KEY (Label Studio: Account & Settings)"
     try:
         client = open_label_studio(backend)
@@ -68,6 +69,8 @@ def _label_studio(backend: Backend) -> Iterator[Finding]:
         yield Finding(name="label studio", detail=str(error)[:300], remedy=remedy)
         return
     yield Finding(name="label studio", detail=f"{status.version}, as {status.user}")
+    if not has_database:
+        return
     with reading(backend.engine) as session:
         known = projects.all_projects(session)
     for project in known:

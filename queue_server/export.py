@@ -225,8 +225,7 @@ class _Pipe(io.RawIOBase):
 
 def write_folder(backend: Backend, prepared: PreparedExport, folder: Path) -> None:
     """Write an export into a folder, whole or not at all; an earlier export there is replaced."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
-        raise ExportError(f"{folder} must be empty or hold an earlier export: give another folder")
+    check_folder(folder)
     fresh = folder.with_name(f".{folder.name}.{prepared.export_id}")
     shutil.rmtree(fresh, ignore_errors=True)
     for entry in prepared.entries:
@@ -237,6 +236,12 @@ def write_folder(backend: Backend, prepared: PreparedExport, folder: Path) -> No
         shutil.rmtree(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh.rename(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ExportError for a folder that holds something else: ask before `prepare`, which freezes the splits."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
+        raise ExportError(f"{folder} must be empty or hold an earlier export: give another folder")
 
 
 def _content(backend: Backend, entry: Entry) -> bytes:

@@ -155,22 +155,26 @@ def _import_all(
 def _import(
     backend: Backend, client: LabelStudio, project: models.Project, claim: Claim, fresh: Sequence[_Claimed]
 ) -> int:
-    fresh = _still_held(backend, claim, fresh)
     if not fresh:
         return 0
     assert project.label_studio_project_id is not None
     controls = controls_of(project)
-    envelopes = [pre_annotation(item.proposal, controls=controls) for item in fresh]
-    task_ids = client.import_tasks(project.label_studio_project_id, envelopes)
-    return _record(backend, project, claim, {_pk(item): task for item, task in zip(fresh, task_ids, strict=True)})
+    envelopes = {_pk(item): pre_annotation(item.proposal, controls=controls) for item in fresh}
+    client.check_tasks(project.label_studio_project_id, list(envelopes.values()))
+    # Nothing slow may come between the renewal and the request: another worker could claim what we are about to send.
+    still_ours = _renewed(backend, claim)
+    held = [pk for pk in envelopes if pk in still_ours]
+    if not held:
+        return 0
+    task_ids = client.import_tasks(project.label_studio_project_id, [envelopes[pk] for pk in held])
+    return _record(backend, project, claim, dict(zip(held, task_ids, strict=True)))
 
 
-def _still_held(backend: Backend, claim: Claim, fresh: Sequence[_Claimed]) -> list[_Claimed]:
-    """Return what is still ours, for a whole lease from now: all that came before the import took its time."""
+def _renewed(backend: Backend, claim: Claim) -> frozenset[int]:
+    """Return which rows are still ours, for a whole lease from now."""
     lease = timedelta(seconds=backend.settings.lease_seconds)
     with writing(backend.engine) as session:
-        held = labeling_tasks.renew(session, claim, until=_now() + lease)
-    return [item for item in fresh if item.row.id in held]
+        return frozenset(labeling_tasks.renew(session, claim, until=_now() + lease))
 
 
 def _record(backend: Backend, project: models.Project, claim: Claim, found: dict[int, int]) -> int:

@@ -128,16 +128,18 @@ class LabelStudio:
             made = sdk.webhooks.create(url=url, project=project_id, actions=WEBHOOK_ACTIONS, **wanted)
             return int(made.id)
 
-    def import_tasks(self, project_id: int, envelopes: Sequence[Json]) -> list[int]:
-        """Make one task of each envelope, in one request, and return their ids in the same order.
-
-        All or none are made. An error that is not permanent leaves open whether they were: ask `find_tasks` before
-        the next try. Raises LabelStudioError, permanent, that names the samples whose predictions do not fit.
-        """
-        project = self._project(project_id)
-        if faults := _faults(project.label_config, envelopes):
+    def check_tasks(self, project_id: int, envelopes: Sequence[Json]) -> None:
+        """Raise LabelStudioError, permanent, that names the samples whose pre-annotations do not fit the project."""
+        if faults := _faults(self.get_label_config(project_id), envelopes):
             named = "; ".join(f"sample {sample_id}: {fault}" for sample_id, fault in islice(faults.items(), 5))
             raise LabelStudioError(f"pre-annotations must fit the labelling interface, got {named}", permanent=True)
+
+    def import_tasks(self, project_id: int, envelopes: Sequence[Json]) -> list[int]:
+        """Make one task of each envelope, in one request at once, and return their ids in the same order.
+
+        All or none are made. An error that is not permanent leaves open whether they were: ask `find_tasks` before
+        the next try. Label Studio may store what does not fit: `check_tasks` comes first.
+        """
         with self._asked(f"take {len(envelopes)} tasks") as sdk:
             answer = sdk.projects.import_tasks(
                 project_id,
@@ -150,7 +152,7 @@ class LabelStudio:
             message = f"Label Studio must answer with {len(envelopes)} task ids, got {len(task_ids)}"
             raise LabelStudioError(f"{message}: only its Community edition imports at once")
         if any(envelope["predictions"] for envelope in envelopes):
-            self._show_predictions(project_id, project)
+            self._show_predictions(project_id)
         return task_ids
 
     def find_tasks(self, project_id: int, sample_ids: Iterable[str]) -> dict[str, int]:
@@ -247,8 +249,9 @@ class LabelStudio:
             # The server's filter finds titles that contain it.
             return [item.id for item in sdk.projects.list(title=title, include="id,title") if item.title == title]
 
-    def _show_predictions(self, project_id: int, project: _Project) -> None:
+    def _show_predictions(self, project_id: int) -> None:
         """Let the label stream show our predictions: it shows those of one version, by default the first it saw."""
+        project = self._project(project_id)
         if project.model_version not in {"", MODEL_VERSION}:
             with self._asked("show our predictions") as sdk:
                 sdk.projects.update(project_id, model_version=MODEL_VERSION)

@@ -101,7 +101,7 @@ def test_prediction_that_does_not_fit_is_named_before_anything_is_sent(client, p
     )
     envelopes = [envelope("good"), envelope("bad", prediction=wrong)]
     with pytest.raises(LabelStudioError, match=r"sample bad: .*tablet") as caught:
-        client.import_tasks(project_id, envelopes)
+        client.check_tasks(project_id, envelopes)
     assert caught.value.permanent
     assert client.find_tasks(project_id, ["good", "bad"]) == {}
 
