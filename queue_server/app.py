@@ -34,7 +34,6 @@ def create_app(backend: Backend | None = None) -> Flask:
     _ = backend.settings.secret_keys  # a process that cannot sign must not start
     app = Flask(__name__)
     app.extensions["lookswrong"] = backend
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     _limit_bodies(app, backend)
     for module in (samples, feedback, queries, exports, health):
         app.register_blueprint(module.blueprint)

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]  # SciPy ships no types
+from scipy import ndimage
 from skimage import data, filters, measure, segmentation
 
 from feedback_sdk import Box

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]  # SciPy ships no types
+from scipy import ndimage
 from skimage import color, measure, morphology, segmentation
 from sklearn.ensemble import ExtraTreesClassifier
 

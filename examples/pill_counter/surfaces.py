@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]  # SciPy ships no types
+from scipy import ndimage
 
 Pixels = NDArray[np.float32]
 Colour = tuple[float, float, float]
