@@ -23,7 +23,7 @@ from queue_server.store.engine import reading, writing
 from queue_server.store.projects import register_model_version
 
 _WINDOW = "8s"
-_AUDIT_RATE = 0.05
+_AUDIT_RATE = 0.1
 _PATIENCE_SECONDS = 120.0
 _HOLDOUT = 24
 

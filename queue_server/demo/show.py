@@ -1,14 +1,18 @@
 """Run everything for a person, until Ctrl-C."""
 
 import signal
+import time
 from pathlib import Path
 from threading import Event
 
 from queue_server.demo.stage import Stage, open_places, open_stage, pill_counter, run_example, say
+from queue_server.store import projects
+from queue_server.store.engine import reading
 
 #: so that a person sees silence become an answer
 _WINDOW = "1m"
 _AUDIT_RATE = 0.1
+_INBOX_SECONDS = 30.0
 
 
 def run_until_stopped(folder: Path, *, images: Path | None) -> None:
@@ -19,7 +23,7 @@ def run_until_stopped(folder: Path, *, images: Path | None) -> None:
         with open_stage(open_places(folder), confirmation_window=_WINDOW, audit_rate=_AUDIT_RATE) as stage:
             model = first_model(stage)
             with pill_counter(stage, model=model, images=images):
-                say(_welcome(stage))
+                say(_welcome(stage, _inbox(stage)))
                 while not stopped.wait(1.0):
                     pass
                 say("stopping …")
@@ -38,7 +42,21 @@ def first_model(stage: Stage) -> Path:
     return model
 
 
-def _welcome(stage: Stage) -> str:
+def _inbox(stage: Stage) -> str:
+    """Return the address of the annotators' tab, which the worker makes; the list of projects if that takes long."""
+    assert stage.project.id is not None
+    deadline = time.monotonic() + _INBOX_SECONDS
+    while time.monotonic() < deadline:
+        with reading(stage.backend.engine) as session:
+            project = projects.get(session, stage.project.id)
+        if project.label_studio_view_id is not None:
+            path = f"{project.label_studio_project_id}/data?tab={project.label_studio_view_id}"
+            return f"{stage.label_studio.url}/projects/{path}"
+        time.sleep(0.3)
+    return f"{stage.label_studio.url}/projects"
+
+
+def _welcome(stage: Stage, inbox: str) -> str:
     login = ""
     if stage.label_studio.email is not None:
         login = f"\n    log in as         {stage.label_studio.email} with password {stage.label_studio.password}"
@@ -46,7 +64,8 @@ def _welcome(stage: Stage) -> str:
 Ready. Tap on "Looks wrong" and watch the photo arrive in Label Studio within seconds.
 
   the pill counter      {stage.places.app_url}
-  Label Studio          {stage.label_studio.url}/projects{login}
+  Label Studio's inbox  {inbox}{login}
+    to annotate       choose "Label Tasks As Displayed" in the menu beside "Label All Tasks"
   the queue server      {stage.places.server_url}
     log in as         admin with password {stage.keys["admin"]}
 
