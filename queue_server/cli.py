@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from queue_server.core.datasets import FORMATS, parse_include
 from queue_server.errors import ServerError
 from queue_server.export import check_folder, prepare, write_folder
 from queue_server.logs import configure_logs
-from queue_server.policy_file import apply, parse
+from queue_server.policy_file import apply, describe, parse
 from queue_server.reports import REPORTS, QualityReport, make_report
 from queue_server.settings import Settings, keep_secret, load
 from queue_server.store import exports, keys, projects
@@ -78,6 +79,13 @@ def _project(backend: Backend, name: str | None) -> models.Project:
     raise click.ClickException(f"--project must be one of this server's projects, got {name!r}; there are {there}")
 
 
+def _chosen(name: str | None) -> tuple[Backend, models.Project, int]:
+    backend = _backend()
+    found = _project(backend, name)
+    assert found.id is not None
+    return backend, found, found.id
+
+
 _project_option = click.option("--project", "project_name", help="The project; may be left out if there is one.")
 _json_option = click.option(
     "--json", "json_file", help="Write the result as JSON into this file, - for standard output."
@@ -94,7 +102,7 @@ def _write_json(value: object, json_file: str | None) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8500, show_default=True)
+@click.option("--port", default=8500, show_default=True, type=click.IntRange(1, 65535))
 def serve(host: str, port: int) -> None:
     """Run web, worker and schedule in one process tree, on embedded defaults for what is not set."""
     from queue_server import supervisor
@@ -119,7 +127,7 @@ def _shown(host: str) -> str:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8500, show_default=True)
+@click.option("--port", default=8500, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--processes", default=1, show_default=True)
 @click.option("--threads", default=8, show_default=True)
 def web(host: str, port: int, processes: int, threads: int) -> None:
@@ -189,18 +197,7 @@ def show_project(name: str | None) -> None:
     found = _project(backend, name)
     with reading(backend.engine) as session:
         row = projects.version_row(session, found, found.policy_version)
-    _write_json(
-        {
-            "project": found.name,
-            "task": found.task,
-            "labels": found.labels,
-            "policy_version": found.policy_version,
-            "confirmation_window_seconds": row.confirmation_window_seconds,
-            "rules": row.rules,
-            "label_studio": {"project": found.label_studio_title, "id": found.label_studio_project_id},
-        },
-        "-",
-    )
+    _write_json(describe(found, row), "-")
 
 
 @project.command("list")
@@ -219,7 +216,14 @@ def key() -> None:
 
 @key.command("create")
 @_project_option
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice([scope.value for scope in Scope]))
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="May be given several times.",
+)
 def create_key(project_name: str | None, scopes: tuple[str, ...]) -> None:
     """Make a key and print it, the only time that it can be read."""
     backend = _backend()
@@ -234,11 +238,9 @@ def create_key(project_name: str | None, scopes: tuple[str, ...]) -> None:
 @_project_option
 def list_keys(project_name: str | None) -> None:
     """List a project's keys, without their secrets."""
-    backend = _backend()
-    found = _project(backend, project_name)
-    assert found.id is not None
+    backend, _, project_id = _chosen(project_name)
     with reading(backend.engine) as session:
-        for row in keys.of_project(session, found.id):
+        for row in keys.of_project(session, project_id):
             state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else "live"
             click.echo(f"{row.kid}\t{','.join(row.scopes)}\t{row.created_at:%Y-%m-%d}\t{state}")
 
@@ -303,16 +305,24 @@ def _in_label_studio(work: Callable[..., Any], project_name: str | None, json_fi
 @click.option("--include", default="", help="Add what users `confirmed` or let stand (`affirmed`), for training only.")
 @_json_option
 def export(format_name: str, folder: Path, project_name: str | None, include: str, json_file: str | None) -> None:
-    """Export a data set with its images into a folder."""
-    backend = _backend()
-    found = _project(backend, project_name)
-    assert found.id is not None
+    """Export a data set with its images into a folder; FORMAT is coco, yolo, csv or jsonl."""
+    backend, _, project_id = _chosen(project_name)
     check_folder(folder)
-    prepared = prepare(backend, found.id, format_name=format_name, include=parse_include(include), now=_now())
+    prepared = prepare(backend, project_id, format_name=format_name, include=parse_include(include), now=_now())
     write_folder(backend, prepared, folder)
     if json_file != "-":
         click.echo(f"{prepared.items} items in {folder}, export {prepared.export_id}")
-    _write_json({"export_id": str(prepared.export_id), "items": prepared.items, "folder": str(folder)}, json_file)
+        for why, count in Counter(prepared.left_out.values()).items():
+            click.echo(f"{count} more are held out: {why.replace('_', ' ')}")
+    _write_json(
+        {
+            "export_id": str(prepared.export_id),
+            "items": prepared.items,
+            "folder": str(folder),
+            "held_out": len(prepared.left_out),
+        },
+        json_file,
+    )
 
 
 @main.command()
@@ -321,11 +331,9 @@ def export(format_name: str, folder: Path, project_name: str | None, include: st
 @_json_option
 def report(name: str, project_name: str | None, json_file: str | None) -> None:
     """Show a report of a project as JSON."""
-    backend = _backend()
-    found = _project(backend, project_name)
-    assert found.id is not None
+    backend, _, project_id = _chosen(project_name)
     with reading(backend.engine) as session:
-        made = make_report(session, name, project_id=found.id, now=_now())
+        made = make_report(session, name, project_id=project_id, now=_now())
     _write_json(TypeAdapter(QualityReport).dump_python(made, mode="json"), json_file or "-")
 
 
@@ -379,15 +387,9 @@ def model() -> None:
 @click.option("--trained-on", type=click.UUID, help="The export that it was trained on.")
 def add_model(name: str, project_name: str | None, trained_on: UUID | None) -> None:
     """Register a model version, with the export that it was trained on."""
-    backend = _backend()
-    found = _project(backend, project_name)
-    assert found.id is not None
+    backend, found, project_id = _chosen(project_name)
     with writing(backend.engine) as session:
-        if trained_on is not None and exports.find(session, found.id, trained_on) is None:
+        if trained_on is not None and exports.find(session, project_id, trained_on) is None:
             raise click.ClickException(f"--trained-on must be an export of {found.name}, got {trained_on}")
         projects.register_model_version(session, found, name=name, trained_on=trained_on, now=_now())
     click.echo(f"{found.name}: model version {name}")
-
-
-if __name__ == "__main__":
-    main()

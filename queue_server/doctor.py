@@ -74,10 +74,10 @@ def _label_studio(backend: Backend, *, has_database: bool) -> Iterator[Finding]:
     with reading(backend.engine) as session:
         known = projects.all_projects(session)
     for project in known:
-        yield _target(client, project)
+        yield _target(backend, client, project)
 
 
-def _target(client: LabelStudio, project: models.Project) -> Finding:
+def _target(backend: Backend, client: LabelStudio, project: models.Project) -> Finding:
     name = f"project {project.name}"
     if project.label_studio_project_id is None:
         return Finding(name=name, detail="not in Label Studio yet: made at the first push")
@@ -85,6 +85,14 @@ def _target(client: LabelStudio, project: models.Project) -> Finding:
         client.get_label_config(project.label_studio_project_id)
     except LabelStudioError as error:
         remedy = "restore the project in Label Studio, or give another title in the project file"
+        return Finding(name=name, detail=str(error)[:300], remedy=remedy)
+    try:
+        ensure_webhook(backend, client, project)
+    except LabelStudioError as error:
+        remedy = (
+            "start Label Studio with USE_DEFAULT_BANNED_SUBNETS=false, or set LOOKSWRONG_INTERNAL_URL to an address "
+            "that it may call; until then annotations come back with the next full pull only"
+        )
         return Finding(name=name, detail=str(error)[:300], remedy=remedy)
     return Finding(name=name, detail=f"Label Studio project {project.label_studio_project_id}")
 

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,8 +41,8 @@ class PreparedExport:
 
     export_id: UUID
     sample_ids: frozenset[UUID]
-    #: what was asked for but is in no split
-    left_out: frozenset[UUID]
+    #: what was asked for but is in no split -> why
+    left_out: Mapping[UUID, str]
     entries: Iterable[Entry]
 
     @property
@@ -84,7 +84,7 @@ def prepare(
     return PreparedExport(
         export_id=row.export_id,
         sample_ids=frozenset(UUID(example.item.sample_id) for example in data_set.examples),
-        left_out=frozenset(UUID(sample_id) for sample_id in data_set.left_out),
+        left_out={UUID(sample_id): str(why) for sample_id, why in data_set.left_out.items()},
         entries=[*entries, _manifest_entry(row)],
     )
 

@@ -64,6 +64,8 @@ class Project(SQLModel, table=True):
     label_studio_view_id: int | None = None
     #: names of the label config's controls, as `core.label_config` found them
     label_studio_controls: Document | None = _json(nullable=True)
+    #: why the last work there failed; None: it did not
+    label_studio_error: str | None = None
     setup_lease_until: datetime | None = _time(nullable=True)
     #: everything in Label Studio up to here, on its clock, is pulled
     pulled_until: datetime | None = _time(nullable=True)

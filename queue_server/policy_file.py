@@ -85,6 +85,19 @@ def apply(session: Session, file: ProjectFile, *, now: datetime) -> Applied:
     return Applied(project=project, is_new_version=is_new)
 
 
+def describe(project: models.Project, version: models.PolicyVersion) -> dict[str, object]:
+    """Return a project with one version of its policy, for people."""
+    return {
+        "project": project.name,
+        "task": project.task,
+        "labels": project.labels,
+        "policy_version": version.version,
+        "confirmation_window_seconds": version.confirmation_window_seconds,
+        "rules": version.rules,
+        "label_studio": {"project": project.label_studio_title, "id": project.label_studio_project_id},
+    }
+
+
 def _new_project(file: ProjectFile, now: datetime) -> models.Project:
     return models.Project(
         name=file.project,

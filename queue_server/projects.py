@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+import structlog
+
 from feedback_sdk.types import Task
 from queue_server import models
 from queue_server.backend import Backend
@@ -12,6 +14,8 @@ from queue_server.label_studio import LabelStudio
 from queue_server.store import projects
 from queue_server.store.engine import reading, writing
 from queue_server.store.projects import Lease
+
+_log = structlog.get_logger()
 
 
 def open_label_studio(backend: Backend) -> LabelStudio:
@@ -52,11 +56,19 @@ def _set_up(backend: Backend, client: LabelStudio, project: models.Project) -> N
     target = client.ensure_project(project.label_studio_title, config)
     controls = mapping_from_config(client.get_label_config(target), task=task, labels=project.labels)
     view = client.ensure_inbox(target)
-    ensure_webhook(backend, client, project, target=target)
     with writing(backend.engine) as session:
         projects.record_target(
             session, project, label_studio_project_id=target, view_id=view, controls=asdict(controls)
         )
+    _try_webhook(backend, client, project, target=target)
+
+
+def _try_webhook(backend: Backend, client: LabelStudio, project: models.Project, *, target: int) -> None:
+    """Register the webhook; without it annotations come back all the same, at the next full pull."""
+    try:
+        ensure_webhook(backend, client, project, target=target)
+    except LabelStudioError as error:
+        _log.warning("no webhook", action="set_up", project=project.name, error=str(error)[:500])
 
 
 def ensure_webhook(

@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from queue_server.backend import Backend
 from queue_server.errors import BlobError, SettingsError
-from queue_server.store.engine import check_schema, ping
+from queue_server.store import projects
+from queue_server.store.engine import check_schema, ping, reading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,4 +75,19 @@ def _label_studio(backend: Backend) -> Part:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=1.0)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Part(status="degraded", detail=f"{type(error).__name__}: {error}"[:300])
-    return Part(status="ok" if answer.is_success else "degraded", detail=f"answers {answer.status_code}")
+    if not answer.is_success:
+        return Part(status="degraded", detail=f"answers {answer.status_code}")
+    return _last_work(backend)
+
+
+def _last_work(backend: Backend) -> Part:
+    """Tell what the worker met there last: a server that answers may still refuse our token."""
+    try:
+        with reading(backend.engine) as session:
+            errors = [project.label_studio_error for project in projects.all_projects(session)]
+    except SQLAlchemyError:
+        return Part(status="ok", detail="answers")  # the database is told of as a part of its own
+    for error in errors:
+        if error is not None:
+            return Part(status="degraded", detail=error[:300])
+    return Part(status="ok", detail="answers")

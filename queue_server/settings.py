@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     secret_key: str = Field(default="", repr=False)
     label_studio_url: str = ""
     #: legacy token or personal access token
-    label_studio_api_key: str = Field(default="", repr=False)
+    label_studio_api_key: str = Field(default="", repr=False, pattern=r"^[\x21-\x7e]*$")
 
     max_image_bytes: int = Field(default=25_000_000, gt=0)
     max_image_pixels: int = Field(default=100_000_000, gt=0)

@@ -24,7 +24,7 @@ from queue_server.pull import pull_project
 from queue_server.push import push_project
 from queue_server.settings import Settings, load
 from queue_server.store import projects
-from queue_server.store.engine import check_schema, reading
+from queue_server.store.engine import check_schema, reading, writing
 
 _log = structlog.get_logger()
 
@@ -141,7 +141,12 @@ def _each_project(
         return
     client = open_label_studio(backend())
     for project in chosen:
+        error = None
         try:
             work(client, project)
-        except LabelStudioError as error:
-            _log.warning("label studio", action="job", project=project.name, error=str(error)[:500])
+        except LabelStudioError as refused:
+            error = str(refused)[:500]
+            _log.warning("label studio", action="job", project=project.name, error=error)
+        if error != project.label_studio_error:
+            with writing(backend().engine) as session:
+                projects.note_label_studio(session, project, error)

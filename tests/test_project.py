@@ -128,7 +128,7 @@ def test_lock_file_holds_every_named_dependency() -> None:
     assert names - locked == set()
 
 
-@pytest.mark.parametrize("name", ["feedback_sdk/py.typed", "queue_server/py.typed", "widgets/README.md"])
+@pytest.mark.parametrize("name", ["feedback_sdk/py.typed", "queue_server/py.typed", "queue_server/widgets/README.md"])
 def test_wheel_holds(wheel: Path, name: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert name in archive.namelist()
@@ -137,7 +137,7 @@ def test_wheel_holds(wheel: Path, name: str) -> None:
 def test_wheel_holds_nothing_else_than_the_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" not in name}
-    assert tops == {"feedback_sdk", "queue_server", "widgets"}
+    assert tops == {"feedback_sdk", "queue_server"}
 
 
 def test_app_takes_on_no_dependency(metadata: Message) -> None:
@@ -192,3 +192,10 @@ def test_both_packages_say_that_they_are_typed() -> None:
 def test_readme_lists_every_setting_and_no_other() -> None:
     listed = set(re.findall(r"^\| `(LOOKSWRONG_\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert listed == {f"LOOKSWRONG_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_command_of_a_base_install_says_what_to_install() -> None:
+    program = "import sys; sys.modules['click'] = None; from queue_server.__main__ import main; main()"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith("pip install 'lookswrong[server]'")

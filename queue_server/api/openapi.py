@@ -103,8 +103,20 @@ def _path_parameters(call: Call) -> list[Json]:
 def _query_parameters(call: Call) -> list[Json]:
     if call.query is None:
         return []
-    properties: Json = adapter(call.query).json_schema()["properties"]
+    document = adapter(call.query).json_schema()
+    properties: Json = _inlined(document["properties"], document.get("$defs", {}))
     return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in properties.items()]
+
+
+def _inlined(value: Any, definitions: Json) -> Any:  # noqa: ANN401  # any JSON
+    """Return a schema with its definitions in place: a parameter's schema has no room for them."""
+    if isinstance(value, list):
+        return [_inlined(item, definitions) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        return _inlined(definitions[value["$ref"].removeprefix("#/$defs/")], definitions)
+    return {key: _inlined(item, definitions) for key, item in value.items()}
 
 
 def _responses(call: Call, references: Mapping[type, Json]) -> Json:

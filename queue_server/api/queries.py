@@ -24,6 +24,7 @@ from queue_server.api.answers import (
 )
 from queue_server.api.endpoint import Answer, Call, adapter, backend, bearer, caller, endpoint, now, read_query
 from queue_server.auth import Caller, Scope, caller_of_key, is_image_signature, require, sign_image
+from queue_server.core.policy import State
 from queue_server.errors import FieldError, ProblemError
 from queue_server.ingest.samples import image_need
 from queue_server.reports import REPORTS, QualityReport, make_report
@@ -98,7 +99,9 @@ def _image_url(row: models.Sample) -> str | None:
 
 
 def _decision_answer(row: models.Decision) -> DecisionAnswer:
-    rules = [{**rule, **rule.pop("compared")} for rule in [dict(item) for item in row.rules]]
+    rules = [
+        {name: value for name, value in rule.items() if name != "compared"} | rule["compared"] for rule in row.rules
+    ]
     return DecisionAnswer(
         trigger=row.trigger,
         policy_version=row.policy_version,
@@ -159,13 +162,13 @@ def _annotation_answer(row: models.Annotation) -> AnnotationAnswer:
 class SampleQuery:
     """What a list of samples may be narrowed by."""
 
-    state: Annotated[str, Text(at_most=200)] | None = None
+    state: State | None = None
     model_version: Annotated[str, Text(at_most=200)] | None = None
     reason: Annotated[str, Text(at_most=200)] | None = None
     tag: Annotated[str, Text(at_most=200)] | None = None
     since: Annotated[datetime, AwareTime()] | None = None
     #: the `next_cursor` of the page before
-    cursor: Annotated[int, Number(at_least=1, at_most=2**62)] | None = None
+    cursor: Annotated[int, Number(at_least=1, at_most=2**31 - 1)] | None = None
     limit: Annotated[int, Number(at_least=1, at_most=1000)] = 100
 
     __pydantic_config__: ClassVar[dict[str, object]] = _QUERY
@@ -217,7 +220,7 @@ def _summary(row: models.Sample) -> SampleSummary:
 class ImageQuery:
     """The signature of an image's URL; a key with scope read will do too."""
 
-    project: Annotated[int, Number(at_least=1, at_most=2**62)] | None = None
+    project: Annotated[int, Number(at_least=1, at_most=2**31 - 1)] | None = None
     signature: Annotated[str, Text(at_most=200)] | None = None
 
     __pydantic_config__: ClassVar[dict[str, object]] = _QUERY

@@ -174,7 +174,7 @@ def _server(places: Places, backend: Backend) -> Iterator[None]:
     settings = backend.settings
     command = Command(
         name="server",
-        argv=(sys.executable, "-m", "queue_server.cli", "serve", "--port", str(places.server_port)),
+        argv=(sys.executable, "-m", "queue_server", "serve", "--port", str(places.server_port)),
         environment={
             "LOOKSWRONG_DATA_DIR": str(settings.data_dir),
             "LOOKSWRONG_DATABASE_URL": "",

@@ -148,5 +148,5 @@ def take_tally(stage: Stage, client: LabelStudio, played: Played, prepared: Prep
         withdrawn=sum(task.state == TaskState.WITHDRAWN for task in tasks),
         annotations=finished,
         exported=len(ids & prepared.sample_ids),
-        held_out=len(ids & prepared.left_out),
+        held_out=len(ids & prepared.left_out.keys()),
     )

@@ -48,6 +48,21 @@ class _Project:
     model_version: str
 
 
+_DULL = (
+    *("inner_id", "completed_at", "total_annotations", "cancelled_annotations", "total_predictions", "annotators"),
+    *("annotations_results", "annotations_ids", "predictions_score", "predictions_model_versions"),
+    *("predictions_results", "file_upload", "storage_filename", "created_at", "updated_at", "updated_by"),
+    *("avg_lead_time", "draft_exists", "data.rank", "data.inbox", "data.generation", "data.reasons", "data.details"),
+    *("data.user_count", "data.sample_id"),
+)
+_TOLD = ("data.priority", "data.reason", "data.model_version", "data.confidence", "data.summary", "data.comment")
+#: So that an annotator sees image and reason without scrolling. Without `labeling` Label Studio answers 500.
+_HIDDEN_COLUMNS = {
+    "explore": [f"tasks:{name}" for name in _DULL],
+    "labeling": [f"tasks:{name}" for name in ("id", *_DULL, *_TOLD)],
+}
+
+
 class LabelStudio:
     """One Label Studio server, as the user whose token is given: a personal access token or a legacy one."""
 
@@ -111,13 +126,15 @@ class LabelStudio:
                         # A person's own settings of the tab, such as hidden columns, stay.
                         sdk.views.update(str(view.id), data={**data, **wanted}, project=project_id)
                     return int(view.id)
-            made = sdk.views.create(project=project_id, data=wanted)
+            made = sdk.views.create(project=project_id, data={**wanted, "hiddenColumns": _HIDDEN_COLUMNS})
             return int(made.id)
 
     def ensure_webhook(self, project_id: int, url: str, *, headers: Mapping[str, str]) -> int:
         """Return the id of the project's webhook to this address; make or mend it where needed."""
         wanted = {"headers": dict(headers), "is_active": True, "send_for_all_actions": False, "send_payload": True}
-        with self._asked("set up a webhook") as sdk:
+        with self._asked(
+            "set up a webhook (it refuses private addresses unless USE_DEFAULT_BANNED_SUBNETS=false)"
+        ) as sdk:
             for hook in sdk.webhooks.list(project=project_id):
                 if hook.url == url and hook.id is not None:
                     is_right = all(getattr(hook, key) == value for key, value in wanted.items())

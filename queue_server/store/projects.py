@@ -60,6 +60,15 @@ def want_pull(session: Session, project_id: int, now: datetime) -> None:
     session.exec(update(models.Project).where(col(models.Project.id) == project_id).values(pull_wanted_at=now))
 
 
+def note_label_studio(session: Session, project: models.Project, error: str | None) -> None:
+    """Record why the last work in Label Studio failed, or that it went well."""
+    column = col(models.Project.label_studio_error)
+    is_other = column.is_not(None) if error is None else column.is_distinct_from(error)
+    session.exec(
+        update(models.Project).where(col(models.Project.id) == project.id, is_other).values(label_studio_error=error)
+    )
+
+
 class Lease(StrEnum):
     """What one worker at a time may do with a project."""
 

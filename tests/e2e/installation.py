@@ -21,7 +21,7 @@ from tests.server.conftest import PROJECT, jpeg, prediction
 
 T = TypeVar("T")
 
-_LOOKSWRONG = (sys.executable, "-m", "queue_server.cli")
+_LOOKSWRONG = (sys.executable, "-m", "queue_server")
 
 
 class Installation:

@@ -259,3 +259,16 @@ def _make_available(backend: Backend) -> None:
     """Let the pause after a failed push be over."""
     with backend.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE labeling_task SET available_at = '2026-01-01 00:00:00.000000'")
+
+
+class _Banned(LabelStudio):
+    """Label Studio that refuses to call our address, as it does by default for private ones."""
+
+    def ensure_webhook(self, project_id: int, url: str, *, headers) -> int:  # type: ignore[no-untyped-def]
+        raise LabelStudioError("URL resolves to a reserved network address", permanent=True, status=403)
+
+
+def test_refused_webhook_does_not_stop_the_push(loop: Loop) -> None:
+    loop.queue()
+    banned = _Banned(loop.client.url, loop.label_studio.headers["Authorization"].removeprefix("Token "))
+    assert push_project(loop.backend, banned, loop.project).pushed == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from queue_server.backend import Backend, open_backend
 from queue_server.local_label_studio import LocalLabelStudio
 from queue_server.readiness import check_readiness
 from queue_server.settings import Settings
-from queue_server.store.engine import migrate
-from tests.server.conftest import Server
+from queue_server.store import projects
+from queue_server.store.engine import migrate, writing
+from tests.server.conftest import Server, apply_project
 
 
 @contextmanager
@@ -74,3 +76,15 @@ def test_readyz_is_503_only_when_a_vital_part_is_down(server: Server) -> None:
     with server.backend.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'old'"))
     assert (server.open.get("/readyz").status_code, server.open.get("/readyz").json()["status"]) == (503, "down")
+
+
+def test_last_refusal_of_label_studio_is_told_although_it_answers(
+    sqlite_backend: Backend, label_studio: LocalLabelStudio
+) -> None:
+    settings = sqlite_backend.settings.model_copy(update={"label_studio_url": label_studio.url})
+    backend = replace(sqlite_backend, settings=settings)
+    project = apply_project(backend)
+    with writing(backend.engine) as session:
+        projects.note_label_studio(session, project, "401: the token must be valid")
+    part = check_readiness(backend).parts["label_studio"]
+    assert (part.status, part.detail) == ("degraded", "401: the token must be valid")

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("label_studio_project_id", sa.Integer(), nullable=True),
         sa.Column("label_studio_view_id", sa.Integer(), nullable=True),
         sa.Column("label_studio_controls", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("label_studio_error", sa.String(), nullable=True),
         sa.Column("setup_lease_until", queue_server.models.UtcDateTime(timezone=True), nullable=True),
         sa.Column("pulled_until", queue_server.models.UtcDateTime(timezone=True), nullable=True),
         sa.Column("pulled_at", queue_server.models.UtcDateTime(timezone=True), nullable=True),
