@@ -74,6 +74,9 @@ def apply(session: Session, file: ProjectFile, *, now: datetime) -> Applied:
         raise PolicyError("task", f"must stay {project.task}, got {file.task}: make another project")
     if missing := [label for label in project.labels if label not in file.labels]:
         raise PolicyError("labels", f"must keep {', '.join(missing)}: samples and annotations may use them")
+    if project.labels != list(file.labels):
+        # The next push looks again whether Label Studio's interface knows them all.
+        project.label_studio_view_id = None
     project.labels = list(file.labels)
     project.multi_label = file.multi_label
     if project.label_studio_title != file.label_studio_title:

@@ -54,13 +54,26 @@ def _set_up(backend: Backend, client: LabelStudio, project: models.Project) -> N
     task = Task(project.task)
     config = label_config(task=task, labels=project.labels, multi_label=project.multi_label)
     target = client.ensure_project(project.label_studio_title, config)
-    controls = mapping_from_config(client.get_label_config(target), task=task, labels=project.labels)
+    there = client.get_label_config(target)
+    if _is_ours_of_fewer_labels(there, project):
+        client.set_label_config(target, config)
+        there = config
+    controls = mapping_from_config(there, task=task, labels=project.labels)
     view = client.ensure_inbox(target)
     with writing(backend.engine) as session:
         projects.record_target(
             session, project, label_studio_project_id=target, view_id=view, controls=asdict(controls)
         )
     _try_webhook(backend, client, project, target=target)
+
+
+def _is_ours_of_fewer_labels(there: str, project: models.Project) -> bool:
+    """Tell whether the interface is the one that we made before labels were added; a person's own is left alone."""
+    task, multi_label = Task(project.task), project.multi_label
+    return any(
+        there == label_config(task=task, labels=project.labels[:count], multi_label=multi_label)
+        for count in range(1, len(project.labels))
+    )
 
 
 def _try_webhook(backend: Backend, client: LabelStudio, project: models.Project, *, target: int) -> None:

@@ -100,6 +100,11 @@ class LabelStudio:
         """Return the XML of a project's labelling interface."""
         return self._project(project_id).label_config
 
+    def set_label_config(self, project_id: int, label_config: str) -> None:
+        """Replace a project's labelling interface; Label Studio refuses to drop what annotations use."""
+        with self._asked("change a labelling interface") as sdk:
+            sdk.projects.update(project_id, label_config=label_config)
+
     def ensure_inbox(self, project_id: int) -> int:
         """Return the id of the tab of what is wanted, the most urgent first; make or mend it where needed.
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from feedback_sdk.types import Box
 from queue_server import models
 from queue_server.backend import Backend, open_backend
 from queue_server.core.datasets import LabelSource
@@ -272,3 +273,16 @@ def test_refused_webhook_does_not_stop_the_push(loop: Loop) -> None:
     loop.queue()
     banned = _Banned(loop.client.url, loop.label_studio.headers["Authorization"].removeprefix("Token "))
     assert push_project(loop.backend, banned, loop.project).pushed == 1
+
+
+def test_label_that_is_added_later_reaches_label_studio(loop: Loop) -> None:
+    loop.queue()
+    loop.push()
+    text = PROJECT.replace("[pill, capsule]", "[pill, capsule, tablet]")
+    apply_project(loop.backend, text + f'label_studio: {{project: "{loop.project.label_studio_title}"}}\n')
+    tablet = Box(label="tablet", x_min=1.0, y_min=1.0, x_max=9.0, y_max=9.0)
+    value = sample(prediction(boxes=[tablet]))
+    loop.server.post(value, jpeg(seed=next(_NUMBERS)))
+    loop.server.say(value.id, "rejected")
+    assert loop.push() == PushResult(pushed=1)
+    assert loop.task(value.id)["predictions"][0]["result"][0]["value"]["rectanglelabels"] == ["tablet"]
