@@ -216,6 +216,8 @@ class Decision(SQLModel, table=True):
     priority: int
     inclusion_probability: float
     rules: list[Document] = _json()
+    #: what the budgets of its rules said; None: no rule has one
+    budget: Document | None = _json(nullable=True)
     decided_at: datetime = _time()
 
 

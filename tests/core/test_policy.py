@@ -46,7 +46,7 @@ def candidate(**more: object) -> Candidate:
         "opinion": Opinion(),
         "window_ends_at": WINDOW_END,
     }
-    return Candidate(**(values | more))  # type: ignore[arg-type]
+    return Candidate(**(values | more))  # type: ignore[arg-type]  # each test names the fields it is about
 
 
 def policy(*rules: dict[str, object]) -> Policy:

@@ -8,7 +8,7 @@ from queue_server.core.uncertainty import Aggregate, confidence, is_empty
 
 def points(*confidences: float | None, **more: object) -> Prediction:
     found = [Keypoint(label="pill", x=1.0, y=1.0, confidence=value) for value in confidences]
-    return Prediction(model_version="v1", task="keypoints", keypoints=found, **more)  # type: ignore[arg-type]
+    return Prediction(model_version="v1", task="keypoints", keypoints=found, **more)  # type: ignore[arg-type]  # each test names the fields it is about
 
 
 def classes(**probabilities: float) -> Prediction:

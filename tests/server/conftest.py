@@ -100,13 +100,13 @@ def prediction(*confidences: float, model_version: str = "v1", **more: object) -
         for i, confidence in enumerate(confidences)
     ]
     values: dict[str, object] = {"task": "detection", "image_size": (64, 48), "boxes": boxes}
-    return Prediction(model_version=model_version, **(values | more))  # type: ignore[arg-type]
+    return Prediction(model_version=model_version, **(values | more))  # type: ignore[arg-type]  # each test names the fields it is about
 
 
 def sample(said: Prediction | None = None, **more: object) -> Sample:
     """Return a new sample with a confident prediction."""
     values: dict[str, object] = {"id": uuid4(), "captured_at": NOW, "prediction": said or prediction(0.9)}
-    return Sample(**(values | more))  # type: ignore[arg-type]
+    return Sample(**(values | more))  # type: ignore[arg-type]  # each test names the fields it is about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -213,7 +213,7 @@ def test_import_whose_answer_was_lost_is_found_and_not_repeated(loop: Loop) -> N
 class _Lossy(LabelStudio):
     """Label Studio behind a network that loses the answer of an import."""
 
-    def import_tasks(self, project_id: int, envelopes) -> list[int]:  # type: ignore[no-untyped-def]
+    def import_tasks(self, project_id: int, envelopes) -> list[int]:  # type: ignore[no-untyped-def]  # tests are not typed
         super().import_tasks(project_id, envelopes)
         raise LabelStudioError("the connection was lost")
 
@@ -251,7 +251,7 @@ def _pushed(loop: Loop, sample_id: UUID) -> UUID:
     return sample_id
 
 
-def _export(loop: Loop, include: frozenset[LabelSource]):  # type: ignore[no-untyped-def]
+def _export(loop: Loop, include: frozenset[LabelSource]):  # type: ignore[no-untyped-def]  # tests are not typed
     assert loop.project.id is not None
     return prepare(loop.backend, loop.project.id, format_name="coco", include=include, now=datetime.now(UTC))
 
@@ -265,7 +265,7 @@ def _make_available(backend: Backend) -> None:
 class _Banned(LabelStudio):
     """Label Studio that refuses to call our address, as it does by default for private ones."""
 
-    def ensure_webhook(self, project_id: int, url: str, *, headers) -> int:  # type: ignore[no-untyped-def]
+    def ensure_webhook(self, project_id: int, url: str, *, headers) -> int:  # type: ignore[no-untyped-def]  # tests are not typed
         raise LabelStudioError("URL resolves to a reserved network address", permanent=True, status=403)
 
 

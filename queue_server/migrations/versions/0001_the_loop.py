@@ -221,6 +221,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("inclusion_probability", sa.Float(), nullable=False),
         sa.Column("rules", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("budget", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("decided_at", queue_server.models.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["sample_pk"],
