@@ -8,7 +8,7 @@ and OpenAPI its limits. Nothing here imports pydantic: its core schemas are plai
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -75,7 +75,10 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Length:
-    """A sequence or mapping of bounded length."""
+    """A sequence or mapping of bounded length.
+
+    Pydantic shows the bound but does not apply it to a `Sequence`: each such field is checked in `__post_init__` too.
+    """
 
     at_least: int = 0
     at_most: int
@@ -87,6 +90,9 @@ class Length:
         """Raise ValidationError unless `size` is within the bounds."""
         if not self.at_least <= size <= self.at_most:
             raise ValidationError(field, f"{field} must have {self.at_least} to {self.at_most} items, got {size}")
+
+
+_JSON_TEXT, _JSON_KEY, _JSON_NUMBER = Text(at_most=10_000), Text(at_most=200), Number()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +129,28 @@ class JsonObject:
         if depth > self.max_depth:
             raise ValidationError(field, f"{field} must be nested at most {self.max_depth} levels deep")
         if isinstance(value, str):
-            Text(at_most=10_000).check(field, value)
+            _JSON_TEXT.check(field, value)
         elif isinstance(value, bool) or value is None:
             pass
         elif isinstance(value, int | float):
-            Number().check(field, value)
+            _JSON_NUMBER.check(field, value)
         elif isinstance(value, Mapping):
             for key in value:
-                Text(at_most=200).check(f"{field} key", key)
+                _JSON_KEY.check(f"{field} key", key)
             return 1 + sum(self._count(f"{field}.{key}", item, depth + 1) for key, item in value.items())
         elif isinstance(value, list | tuple):
             return 1 + sum(self._count(f"{field}.{i}", item, depth + 1) for i, item in enumerate(value))
         else:
             raise ValidationError(field, f"{field} must be a JSON value, got {type(value).__name__}")
         return 1
+
+
+def settle(value: object, *names: str) -> None:
+    """Make number fields of a frozen dataclass plain floats: a subclass, numpy's say, has texts of its own."""
+    for name in names:
+        number = getattr(value, name)
+        if number is not None and type(number) is not float:
+            object.__setattr__(value, name, float(number))
 
 
 def freeze(value: object, name: str) -> None:
@@ -151,9 +165,15 @@ def check_optional(bound: Number | Text, field_name: str, value: object) -> None
 
 
 def check_time(field_name: str, value: datetime) -> None:
-    """Raise ValidationError unless the time carries an offset."""
+    """Raise ValidationError unless the time carries an offset and UTC can express it."""
     if value.utcoffset() is None:
         raise ValidationError(field_name, f"{field_name} must carry a time zone, got {value.isoformat()}")
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValidationError(
+            field_name, f"{field_name} must be a time that UTC can express, got {value.isoformat()}"
+        ) from None
 
 
 def member(enum: type[_E], field_name: str, value: object) -> _E:

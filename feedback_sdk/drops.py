@@ -22,6 +22,12 @@ class DropReason(StrEnum):
     SPOOL_FULL = "spool_full"
     #: the spool's disk refuses
     DISK = "disk"
+    #: it lay in the spool for longer than it may
+    EXPIRED = "expired"
+    #: it made room in the spool for a later capture
+    EVICTED = "evicted"
+    #: left out by `before_send`; or that raised or returned what cannot be sent, then it lies in the quarantine file
+    BEFORE_SEND = "before_send"
     #: the client was closed before
     CLOSED = "closed"
     #: the server refused it for good; it lies in the quarantine file
@@ -68,6 +74,11 @@ class Drops:
         """Start afresh in the child of a fork, where another thread may have left the lock taken."""
         self._lock = threading.RLock()
         self._counts = Counter()
+
+
+def warn(message: str) -> None:
+    """Log a line in the package's name."""
+    _LOG.warning("looks wrong: %s", message[:_MAX_CHARS])
 
 
 class QuietLog:

@@ -3,6 +3,7 @@
 FeedbackError
 ├── ValidationError(field, message)        a value breaks the wire format; also a ValueError
 ├── TransportError(status, permanent, …)   the server refused, or could not be reached
+├── PreparationError                       a capture cannot be made ready for sending; it must not go out
 └── SpoolError                             the disk spool cannot take or read a record
 """
 
@@ -47,3 +48,7 @@ class TransportError(FeedbackError):
 
 class SpoolError(FeedbackError):
     """The spool cannot take a record or read one back."""
+
+
+class PreparationError(FeedbackError):
+    """A capture that cannot be made ready as the app wants it, so it must not be sent as it is."""

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from feedback_sdk.bounds import (
-    PIXEL,
     AwareTime,
     JsonObject,
     Length,
@@ -28,22 +27,60 @@ from feedback_sdk.bounds import (
     member,
 )
 from feedback_sdk.errors import ValidationError
+from feedback_sdk.shapes import (
+    COUNT,
+    NAME,
+    ROTATION,
+    SIDE,
+    STRICT,
+    UNIT,
+    Box,
+    Classes,
+    Count,
+    Keypoint,
+    Mask,
+    Name,
+    Pixel,
+    Point,
+    Polygon,
+    Rle,
+    Size,
+    Unit,
+    check_classes,
+)
+from feedback_sdk.wire import object_writer, quoted, wire_text
 
-#: Read by pydantic on the server; harmless in the app.
-_STRICT: dict[str, object] = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+__all__ = [
+    "Box",
+    "BoxAction",
+    "BoxCorrection",
+    "Classes",
+    "Correction",
+    "Count",
+    "Feedback",
+    "ImageNeed",
+    "Keypoint",
+    "Mask",
+    "Name",
+    "Pixel",
+    "Point",
+    "Polygon",
+    "Prediction",
+    "Rle",
+    "Sample",
+    "Size",
+    "Task",
+    "Unit",
+    "Verdict",
+]
 
-UNIT = Number(at_least=0.0, at_most=1.0)
-SIDE = Number(at_least=1, at_most=100_000)
-COUNT = Number(at_least=0, at_most=1_000_000_000)
-NAME = Text(at_least=1, at_most=200)
 OBJECTS = Length(at_most=10_000)
-
-Unit = Annotated[float, UNIT]
-Pixel = Annotated[float, PIXEL]
-Count = Annotated[int, COUNT]
-Name = Annotated[str, NAME]
-Size = tuple[Annotated[int, SIDE], Annotated[int, SIDE]]
-Classes = Annotated[Mapping[Name, Unit], Length(at_most=10_000)]
+SHA256 = Text(at_least=64, at_most=64)
+METADATA = JsonObject()
+TAGS = Length(at_most=100)
+EMBEDDING = Length(at_least=1, at_most=16_384)
+CHANCE = Number(above=0.0, at_most=1.0)
+FRAMES = Number(at_least=1, at_most=1_000_000)
 
 
 class Task(StrEnum):
@@ -82,98 +119,6 @@ class ImageNeed(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Box:
-    """A rectangle that the model found; rotation is clockwise about its centre."""
-
-    label: Name
-    x_min: Pixel
-    y_min: Pixel
-    x_max: Pixel
-    y_max: Pixel
-    confidence: Unit | None = None
-    rotation_degrees: Annotated[float, Number(at_least=-360.0, at_most=360.0)] = 0.0
-    #: the probability of each class for this object
-    classes: Classes | None = None
-
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
-
-    def __post_init__(self) -> None:
-        NAME.check("label", self.label)
-        check_corners(self.x_min, self.y_min, self.x_max, self.y_max)
-        check_optional(UNIT, "confidence", self.confidence)
-        Number(at_least=-360.0, at_most=360.0).check("rotation_degrees", self.rotation_degrees)
-        _check_classes(self.classes)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Polygon:
-    """A closed outline of at least three points (x, y)."""
-
-    label: Name
-    points: Annotated[Sequence[tuple[Pixel, Pixel]], Length(at_least=3, at_most=10_000)]
-    confidence: Unit | None = None
-
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
-
-    def __post_init__(self) -> None:
-        NAME.check("label", self.label)
-        Length(at_least=3, at_most=10_000).check("points", len(self.points))
-        for index, (x, y) in enumerate(self.points):
-            PIXEL.check(f"points.{index}.0", x)
-            PIXEL.check(f"points.{index}.1", y)
-        check_optional(UNIT, "confidence", self.confidence)
-        object.__setattr__(self, "points", tuple((float(x), float(y)) for x, y in self.points))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rle:
-    """COCO's run-length encoding: `size` is [height, width], runs go down the columns, the first is of zeros."""
-
-    size: Size
-    counts: Annotated[str, Text(at_most=5_000_000)] | Annotated[Sequence[Count], Length(at_most=5_000_000)]
-
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
-
-    def __post_init__(self) -> None:
-        freeze(self, "size")
-        if not isinstance(self.counts, str):
-            freeze(self, "counts")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mask:
-    """The pixels of one object."""
-
-    label: Name
-    rle: Rle
-    confidence: Unit | None = None
-
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
-
-    def __post_init__(self) -> None:
-        NAME.check("label", self.label)
-        check_optional(UNIT, "confidence", self.confidence)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keypoint:
-    """A named point."""
-
-    label: Name
-    x: Pixel
-    y: Pixel
-    confidence: Unit | None = None
-
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
-
-    def __post_init__(self) -> None:
-        NAME.check("label", self.label)
-        PIXEL.check("x", self.x)
-        PIXEL.check("y", self.y)
-        check_optional(UNIT, "confidence", self.confidence)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
     """What one model version said of one sample."""
 
@@ -190,7 +135,7 @@ class Prediction:
     masks: Annotated[Sequence[Mask], OBJECTS] | None = None
     keypoints: Annotated[Sequence[Keypoint], OBJECTS] | None = None
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     def __post_init__(self) -> None:
         NAME.check("model_version", self.model_version)
@@ -198,26 +143,36 @@ class Prediction:
         _check_size(self)
         check_optional(UNIT, "confidence", self.confidence)
         check_optional(COUNT, "count", self.count)
-        _check_classes(self.classes)
-        for name in ("boxes", "polygons", "masks", "keypoints"):
+        check_classes(self.classes)
+        for name, kind in _OBJECT_KINDS.items():
             objects = getattr(self, name)
             if objects is not None:
                 OBJECTS.check(name, len(objects))
                 freeze(self, name)
+                _check_kinds(name, objects, kind)
+
+    def wire_text(self) -> str:
+        """Return the canonical JSON, by hand where nothing but boxes, a count or a confidence is given."""
+        if self.multi_label or self.polygons is not None or self.masks is not None or self.keypoints is not None:
+            return _general_text(self)
+        more = f'"boxes":[{",".join([box.wire_text() for box in self.boxes])}],' if self.boxes is not None else ""
+        for name in ("classes", "confidence", "count", "image_size"):
+            if (value := getattr(self, name)) is not None:
+                more += f'"{name}":{wire_text(value)},'
+        return f'{{{more}"model_version":{quoted(self.model_version)},"task":"{self.task.value}"}}'
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
-    """A spot that a user marked."""
+_general_text = object_writer(Prediction)
+_OBJECT_KINDS: Mapping[str, type] = {"boxes": Box, "polygons": Polygon, "masks": Mask, "keypoints": Keypoint}
 
-    x: Pixel
-    y: Pixel
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
-
-    def __post_init__(self) -> None:
-        PIXEL.check("x", self.x)
-        PIXEL.check("y", self.y)
+def _check_kinds(name: str, objects: Sequence[object], kind: type) -> None:
+    if {*map(type, objects)} <= {kind}:
+        return
+    for index, item in enumerate(objects):
+        if not isinstance(item, kind):
+            field_name = f"{name}.{index}"
+            raise ValidationError(field_name, f"{field_name} must be a {kind.__name__}, got {type(item).__name__}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,10 +188,10 @@ class BoxCorrection:
     x_max: Pixel | None = None
     y_max: Pixel | None = None
     confidence: Unit | None = None
-    rotation_degrees: Annotated[float, Number(at_least=-360.0, at_most=360.0)] = 0.0
+    rotation_degrees: Annotated[float, ROTATION] = 0.0
     classes: Classes | None = None
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "action", member(BoxAction, "action", self.action))
@@ -257,6 +212,7 @@ class BoxCorrection:
 class Correction:
     """What a user says is right instead."""
 
+    #: (width, height) of its coordinates; None: the prediction's `image_size`, else the image as stored
     image_size: Size | None = None
     count: Count | None = None
     label: Name | None = None
@@ -264,7 +220,7 @@ class Correction:
     #: spots where something was missed
     points: Annotated[Sequence[Point], Length(at_most=1000)] | None = None
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     def __post_init__(self) -> None:
         _check_size(self)
@@ -284,34 +240,36 @@ class Sample:
 
     id: UUID
     captured_at: Annotated[datetime, AwareTime()]
-    image_sha256: Annotated[str, Text(at_least=64, at_most=64)] | None = None
+    image_sha256: Annotated[str, SHA256] | None = None
     prediction: Prediction | None = None
-    tags: Annotated[Sequence[Name], Length(at_most=100)] = ()
-    metadata: Annotated[Mapping[str, object], JsonObject()] = field(default_factory=dict)
+    tags: Annotated[Sequence[Name], TAGS] = ()
+    metadata: Annotated[Mapping[str, object], METADATA] = field(default_factory=dict)
     #: whom it is about, a pseudonym: the key of erasure and of data-set splits
     subject: Name | None = None
     #: the camera or device
     stream: Name | None = None
     #: the chance with which the app's own sampling kept it
-    capture_probability: Annotated[float, Number(above=0.0, at_most=1.0)] = 1.0
+    capture_probability: Annotated[float, CHANCE] = 1.0
     #: how many frames of a collapsed burst it represents
-    stands_for: Annotated[int, Number(at_least=1, at_most=1_000_000)] = 1
-    embedding: Annotated[Sequence[float], Length(at_least=1, at_most=16_384)] | None = None
+    stands_for: Annotated[int, FRAMES] = 1
+    embedding: Annotated[Sequence[float], EMBEDDING] | None = None
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     def __post_init__(self) -> None:
         check_time("captured_at", self.captured_at)
-        check_optional(Text(at_least=64, at_most=64), "image_sha256", self.image_sha256)
+        check_optional(SHA256, "image_sha256", self.image_sha256)
+        TAGS.check("tags", len(self.tags))
         for index, tag in enumerate(self.tags):
             NAME.check(f"tags.{index}", tag)
-        JsonObject().check("metadata", self.metadata)
+        METADATA.check("metadata", self.metadata)
         check_optional(NAME, "subject", self.subject)
         check_optional(NAME, "stream", self.stream)
-        Number(above=0.0, at_most=1.0).check("capture_probability", self.capture_probability)
-        Number(at_least=1, at_most=1_000_000).check("stands_for", self.stands_for)
+        CHANCE.check("capture_probability", self.capture_probability)
+        FRAMES.check("stands_for", self.stands_for)
         freeze(self, "tags")
         if self.embedding is not None:
+            EMBEDDING.check("embedding", len(self.embedding))
             freeze(self, "embedding")
 
 
@@ -329,7 +287,7 @@ class Feedback:
     #: how long ago the user gave it, for an answer that waited offline
     age_ms: Annotated[int, Number(at_least=0, at_most=10**12)] = 0
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verdict", member(Verdict, "verdict", self.verdict))
@@ -338,12 +296,6 @@ class Feedback:
         check_optional(Text(at_most=4000), "comment", self.comment)
         check_optional(NAME, "reporter", self.reporter)
         Number(at_least=0, at_most=10**12).check("age_ms", self.age_ms)
-
-
-def _check_classes(classes: Mapping[str, float] | None) -> None:
-    for label, probability in (classes or {}).items():
-        NAME.check("classes", label)
-        UNIT.check(f"classes.{label}", probability)
 
 
 def _check_size(value: Prediction | Correction) -> None:
