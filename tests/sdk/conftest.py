@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from feedback_sdk import FeedbackClient
+from feedback_sdk.drops import Drop
+from feedback_sdk.spool import Spool
+from tests.sdk.disks import DISKS
+from tests.sdk.spooling import MIB
 from tests.sdk.stand_in import KEY, Server
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +78,35 @@ def make_client(tmp_path: Path) -> Iterator[Callable[..., FeedbackClient]]:
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture(params=DISKS)
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See the disk of each of the systems that the SDK runs on."""
+    DISKS[request.param](monkeypatch)
+
+
+@pytest.fixture
+def drops() -> list[Drop]:
+    """Hold what the spools of a test dropped."""
+    return []
+
+
+@pytest.fixture
+def make_spool(tmp_path: Path, drops: list[Drop]) -> Iterator[Callable[..., Spool]]:
+    """Make spools on one folder, each closed at the end."""
+    made = []
+
+    def make(**options: object) -> Spool:
+        settings = {"max_bytes": MIB, "max_age_seconds": 3600.0, "on_drop": drops.append, **options}
+        made.append(Spool(tmp_path / "spool", **settings))
+        return made[-1]
+
+    yield make
+    for spool in made:
+        spool.close()
+
+
+@pytest.fixture
+def spool(make_spool: Callable[..., Spool]) -> Spool:
+    return make_spool()
