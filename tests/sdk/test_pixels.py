@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from feedback_sdk import pixels
 from feedback_sdk.errors import ValidationError
@@ -64,6 +64,61 @@ def test_other_pil_modes_are_converted(mode, as_mode):
     assert (decoded(pixels.read(image)) == np.asarray(image.convert(as_mode))).all()
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 2), (5, 7, 3), (5, 7, 4)])
+def test_an_array_in_opencvs_order_comes_back_in_its_colours(shape):
+    array = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    expected = array[..., [2, 1, 0, 3][: shape[2]]] if len(shape) == 3 and shape[2] > 2 else array
+    seen = decoded(pixels.read(array, channel_order="BGR"))
+    assert (seen == expected.reshape(seen.shape)).all()
+
+
+def test_a_channel_order_that_is_none_is_refused():
+    with pytest.raises(ValidationError, match="channel_order must be RGB or BGR, got 'GBR'"):
+        pixels.read(np.zeros((4, 4, 3), np.uint8), channel_order="GBR")
+
+
+def test_the_channel_order_is_of_arrays_alone():
+    image = Image.effect_noise((9, 4), 60).convert("RGB")
+    assert (decoded(pixels.read(image, channel_order="BGR")) == np.asarray(image)).all()
+    assert pixels.read(JPEG, channel_order="BGR").payload == JPEG
+
+
+def photo(orientation: object, form: str = "JPEG") -> Image.Image:
+    """Return a photo as an app opens it, with an EXIF orientation."""
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.effect_noise((9, 4), 60).convert("RGB").save(file, form, exif=exif)
+    return Image.open(io.BytesIO(file.getvalue()))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_pil_image_is_seen_upright(orientation, form):
+    image = photo(orientation, form)
+    picture = pixels.read(image)
+    png = Image.open(io.BytesIO(pixels.encode_png(bytes(picture.payload), picture.shape)))
+    upright = ImageOps.exif_transpose(image)
+    assert (np.asarray(ImageOps.exif_transpose(png)) == np.asarray(upright)).all()
+
+
+def test_a_pil_image_that_was_turned_upright_is_not_turned_again():
+    assert pixels.read(ImageOps.exif_transpose(photo(6))).shape.orientation == 1
+
+
+def test_a_turned_pil_image_stays_turned_when_it_is_converted():
+    assert pixels.read(photo(6).convert("L")).shape.orientation == 6
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_is_none_is_left_out(orientation):
+    assert pixels.read(photo(orientation)).shape.orientation == 1
+
+
+def test_a_pil_image_without_a_file_is_not_asked_for_exif(monkeypatch):
+    monkeypatch.setattr(Image.Image, "getexif", None)
+    assert pixels.read(Image.new("RGB", (9, 4))).shape.orientation == 1
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 3, 4]), st.randoms(use_true_random=False))
 def test_every_png_is_read_by_pillow_as_the_same_pixels(width, height, channels, random):
     raw = random.randbytes(width * height * channels)
@@ -75,6 +130,11 @@ def test_every_png_is_read_by_pillow_as_the_same_pixels(width, height, channels,
 def test_an_image_of_many_blocks_comes_back():
     array = np.random.default_rng(1).integers(0, 256, (700, 333, 3), dtype=np.uint8)
     assert (decoded(pixels.read(array)) == array).all()
+
+
+def test_an_image_of_many_blocks_in_opencvs_order_comes_back():
+    array = np.random.default_rng(1).integers(0, 256, (700, 333, 3), dtype=np.uint8)
+    assert (decoded(pixels.read(array, channel_order="BGR")) == array[..., ::-1]).all()
 
 
 def test_a_row_longer_than_a_block_comes_back():
