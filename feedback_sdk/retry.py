@@ -25,6 +25,15 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
+def is_down(status: int | None) -> bool:
+    """Return whether an answer, or its absence, is that of a server in trouble; else it only puts us off.
+
+    >>> is_down(None), is_down(503), is_down(429)
+    (True, True, False)
+    """
+    return status is None or status >= 500 or status == 408
+
+
 def delay(*, attempt: int, status: int | None, retry_after_seconds: float | None, draw: float) -> float | None:
     """Return the seconds to wait before the next try, or None where no try can bring success.
 
@@ -40,11 +49,11 @@ def delay(*, attempt: int, status: int | None, retry_after_seconds: float | None
     True
     """
     if status in KEY_REFUSED | WRONG_ADDRESS:
-        return _jitter(attempt, draw, cap_seconds=MISCONFIGURED_CAP_SECONDS, base_seconds=2 * CAP_SECONDS)
+        return jitter(attempt, draw, cap_seconds=MISCONFIGURED_CAP_SECONDS, base_seconds=2 * CAP_SECONDS)
     if status is not None and 400 <= status < 500 and status not in _LATER:
         return None
     asked = min(max(retry_after_seconds or 0.0, 0.0), ASKED_CAP_SECONDS)
-    return asked + _jitter(attempt, draw, cap_seconds=CAP_SECONDS, base_seconds=BASE_SECONDS)
+    return asked + jitter(attempt, draw)
 
 
 def retry_after(text: str | None, *, now: datetime) -> float | None:
@@ -77,6 +86,11 @@ def http_date(text: str | None) -> datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _jitter(attempt: int, draw: float, *, cap_seconds: float, base_seconds: float) -> float:
+def jitter(attempt: int, draw: float, *, cap_seconds: float = CAP_SECONDS, base_seconds: float = BASE_SECONDS) -> float:
+    """Return a wait drawn from a limit that doubles with each attempt, up to its cap.
+
+    >>> jitter(1, 0.5), jitter(10**9, 0.5)
+    (0.5, 30.0)
+    """
     # 2.0 ** 1024 would raise OverflowError after a night without a server
     return draw * min(cap_seconds, base_seconds * 2.0 ** min(attempt, 32))

@@ -10,13 +10,16 @@ from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from json import dumps
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from feedback_sdk.errors import TransportError, ValidationError
+from feedback_sdk.replies import reply
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
+    from ssl import SSLContext
 
 _MAX_ANSWER_BYTES = 1 << 20
 
@@ -50,11 +53,12 @@ class Transport(Protocol):
 class HttpTransport:
     """HTTP over one kept connection, for one thread.
 
-    Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`, …), further roots of trust from `SSL_CERT_FILE`.
+    Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`, …). `ca_bundle` is a PEM file of authorities to trust
+    beside the system's (or those of `SSL_CERT_FILE`): a company's own, or that of a proxy that looks inside.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
-        import ssl
+    def __init__(self, url: str, *, timeout_seconds: float = 10.0, ca_bundle: str | None = None) -> None:
+        import http.client  # noqa: F401  # it is needed by the sender's thread, which must import nothing
 
         # The first look-up of a name loads this codec. A fork in that moment would leave the import's lock taken
         # in the child for ever, and the child's sender hanging: load it here, on the caller's thread.
@@ -62,7 +66,7 @@ class HttpTransport:
         self._url = checked_url(url)
         self._timeout_seconds = timeout_seconds
         self._proxy = _proxy_of(self._url)
-        self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
+        self._tls = _tls(ca_bundle) if self._url.scheme == "https" else None
         self._connection: HTTPConnection | None = None
         self._pid = os.getpid()
 
@@ -135,6 +139,22 @@ class HttpTransport:
         return {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
 
 
+class DryRunTransport:
+    """Answers every call as the server would, logs it at level INFO, and sends nothing."""
+
+    def __init__(self) -> None:
+        import logging
+
+        self._log = logging.getLogger("feedback_sdk")
+
+    def send(self, request: Request) -> Response:
+        """Log method, path and size; return what the server answers to a call that it takes."""
+        self._log.info("looks wrong: dry run: %s %s, %d bytes", request.method, request.path, len(request.body))
+        form = request.headers.get("Content-Type", "")
+        status, document = reply(request.method, request.path, content_type=form, body=request.body)
+        return Response(status=status, headers={"content-type": "application/json"}, body=dumps(document).encode())
+
+
 def checked_url(url: str) -> SplitResult:
     """Return the parts of a server's URL; raise ValidationError where it cannot be one."""
     try:
@@ -145,6 +165,19 @@ def checked_url(url: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValidationError("url", f"url must be http(s)://host[:port][/path], got {url[:100]!r}")
     return parts
+
+
+def _tls(ca_bundle: str | None) -> "SSLContext":
+    from ssl import create_default_context
+
+    context = create_default_context()
+    if ca_bundle is not None:
+        try:
+            context.load_verify_locations(cafile=ca_bundle)
+        except OSError as error:  # SSLError is one
+            message = f"ca_bundle must be a PEM file of certificates, got: {error.strerror or error}"
+            raise ValidationError("ca_bundle", message) from None
+    return context
 
 
 def _proxy_of(url: SplitResult) -> SplitResult | None:

@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from urllib.parse import parse_qs
 
 from werkzeug.formparser import parse_form_data
 
 KEY = "lw_k1_secret"
+
+
+#: status, headers and body
+Reply = tuple[int, dict[str, str], bytes]
 
 
 class Server:
@@ -21,10 +26,21 @@ class Server:
     def __init__(self, port: int = 0) -> None:
         self.samples: dict[str, tuple[bytes, bytes | None]] = {}
         self.feedback: dict[str, bytes] = {}
+        #: the id of each sample and feedback that came, again and again where it came again
+        self.arrivals: list[str] = []
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
+        #: method and path of each call, without its query
+        self.calls: list[str] = []
+        self.queries: list[str] = []
         #: (status, headers, body) for the next calls, before it answers as usual
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        #: a status for each call of a path, or for each sample of an id, for as long as it stands here
+        self.faults: dict[str, int] = {}
+        #: the samples whose image is wanted if it did not come
+        self.wanted: set[str] = set()
+        #: the feed of changes, in order
+        self.changes: list[dict[str, object]] = []
         self.is_hanging = threading.Event()
         self.connections = 0
         self.open_connections: list[socket.socket] = []
@@ -47,32 +63,86 @@ class Server:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def take(self, handler: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
+    def take(self, handler: BaseHTTPRequestHandler) -> Reply:
         size = int(handler.headers.get("Content-Length", 0))
         body = handler.rfile.read(size)
         if len(body) < size:
             raise ConnectionAbortedError("the client died in the middle")
+        path, _, query = handler.path.partition("?")
         self.bodies.append(body)
         self.headers.append(dict(handler.headers))
+        self.calls.append(f"{handler.command} {path}")
+        self.queries.append(query)
         while self.is_hanging.is_set():
             time.sleep(0.02)
         if self.answers:
             return self.answers.pop(0)
+        if path in self.faults:
+            return _json(self.faults[path], {"title": "told so"})
         if handler.command == "GET":
-            return 200, {}, b'{"status": "ok"}'
-        if handler.path == "/v1/feedback":
-            return self._keep(self.feedback, json.loads(body)["id"], body, new=202)
-        sample, image = read_multipart(handler.headers["Content-Type"], body)
-        return self._keep(self.samples, json.loads(sample)["id"], (sample, image), new=201)
+            return _json(200, self._changes(parse_qs(query)) if path == "/v1/samples/changes" else {"status": "ok"})
+        return self._take(path, handler.headers.get("Content-Type", ""), body)
 
-    def _keep(self, kept: dict, key: str, value: object, *, new: int) -> tuple[int, dict[str, str], bytes]:
-        status = new if key not in kept else (200 if kept[key] == value else 409)
-        kept.setdefault(key, value)
-        return status, {}, b'{"image": "stored"}'
+    def _take(self, path: str, content_type: str, body: bytes) -> Reply:
+        if path == "/v1/feedback":
+            return _json(self._take_feedback(body), {"status": "accepted"})
+        if path == "/v1/samples/wanted":
+            return _json(200, self._wanted_of(json.loads(body)["ids"]))
+        if path.endswith("/image"):
+            return self._take_image(path.split("/")[3], body)
+        texts, images = read_form(content_type, body)
+        if path == "/v1/samples/batch":
+            return _json(207, {"results": [self._take_sample(text, images) for text in texts]})
+        taken = self._take_sample(texts[0], images)
+        return _json(taken["status"], taken)
+
+    def _take_sample(self, text: bytes, images: dict[str, bytes]) -> dict[str, object]:
+        sample_id = json.loads(text)["id"]
+        self.arrivals.append(sample_id)
+        image = images.get(sample_id, images.get("image"))
+        known_text, known_image = self.samples.get(sample_id, (text, image))
+        is_same = known_text == text and (image is None or known_image in (None, image))
+        status = self.faults.get(sample_id) or (409 if not is_same else 200 if sample_id in self.samples else 201)
+        if status < 300:
+            self.samples[sample_id] = (text, known_image or image)
+        return {"id": sample_id, "status": status, "image": self._need(sample_id), "errors": []}
+
+    def _take_feedback(self, body: bytes) -> int:
+        said = json.loads(body)
+        self.arrivals.append(said["id"])
+        known = json.loads(self.feedback.setdefault(said["id"], body))
+        return 202 if {**known, "age_ms": 0} == {**said, "age_ms": 0} else 409
+
+    def _take_image(self, sample_id: str, image: bytes) -> Reply:
+        if sample_id not in self.samples:
+            return 404, {"Content-Type": "application/problem+json"}, b'{"title": "no such sample"}'
+        self.samples[sample_id] = (self.samples[sample_id][0], image)
+        return _json(201, {"id": sample_id, "state": "queued", "image": "stored"})
+
+    def _need(self, sample_id: str) -> str:
+        if self.samples.get(sample_id, (b"", None))[1] is not None:
+            return "stored"
+        return "wanted" if sample_id in self.wanted else "not_yet"
+
+    def _wanted_of(self, ids: list[str]) -> dict[str, list[str]]:
+        needs = {sample_id: self._need(sample_id) for sample_id in ids}
+        return {word: [one for one in ids if needs[one] == word] for word in ("wanted", "stored")}
+
+    def _changes(self, query: dict[str, list[str]]) -> dict[str, object]:
+        if "id" in query:
+            latest = {change["id"]: change for change in self.changes if change["id"] in query["id"]}
+            return {"changes": list(latest.values()), "cursor": ""}
+        after = int(query.get("after", ["0"])[0])
+        page = self.changes[after : after + int(query["limit"][0])]
+        return {"changes": page, "cursor": str(after + len(page))}
 
 
-def read_multipart(content_type: str, body: bytes) -> tuple[bytes, bytes | None]:
-    """Read a request as Flask does; return the sample's JSON and the image."""
+def _json(status: int, document: object) -> Reply:
+    return status, {}, json.dumps(document).encode()
+
+
+def read_form(content_type: str, body: bytes) -> tuple[list[bytes], dict[str, bytes]]:
+    """Read a request as Flask does; return the samples' JSON, and the images by file name."""
     environ = {
         "REQUEST_METHOD": "POST",
         "CONTENT_TYPE": content_type,
@@ -80,10 +150,17 @@ def read_multipart(content_type: str, body: bytes) -> tuple[bytes, bytes | None]
         "wsgi.input": BytesIO(body),
     }
     _, form, files = parse_form_data(environ)
-    if "image" not in files:
-        return form["sample"].encode(), None
-    with files["image"].stream as image:
-        return form["sample"].encode(), image.read()
+    images = {}
+    for upload in files.getlist("image"):
+        with upload.stream as image:
+            images[upload.filename or ""] = image.read()
+    return [text.encode() for text in form.getlist("sample")], images
+
+
+def read_multipart(content_type: str, body: bytes) -> tuple[bytes, bytes | None]:
+    """Return the JSON and the image of a request that brings one sample."""
+    [text], images = read_form(content_type, body)
+    return text, images.get("image")
 
 
 def _handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
@@ -109,6 +186,9 @@ def _handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_PUT(self) -> None:
             self.do_POST()
 
         def handle(self) -> None:

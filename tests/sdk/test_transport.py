@@ -1,9 +1,18 @@
 """HTTP on real sockets: one kept connection, and a clear error where no answer comes."""
 
 import socket
+import ssl
 import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from feedback_sdk.errors import TransportError, ValidationError
 from feedback_sdk.transport import HttpTransport, Request, checked_url
@@ -133,6 +142,44 @@ def test_what_is_no_server_address_is_refused(url):
     with pytest.raises(ValidationError, match="url must be") as caught:
         checked_url(url)
     assert caught.value.field == "url"
+
+
+@pytest.mark.parametrize("text", [None, "", "no certificate"])
+def test_a_ca_bundle_that_cannot_be_read_is_refused(tmp_path, text):
+    path = tmp_path / "authorities.pem"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValidationError, match="ca_bundle must be a PEM file"):
+        HttpTransport("https://looks.example", ca_bundle=str(path))
+
+
+def test_a_server_of_a_private_authority_is_trusted_by_its_bundle(tmp_path):
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as plain, context.wrap_socket(plain, server_side=True) as listener:
+        thread = threading.Thread(target=_answer_once, args=(listener, _OK))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        assert HttpTransport(url, ca_bundle=str(certificate)).send(PING).status == 200
+        thread.join()
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1 that is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "server.pem", folder / "server.key"
+    paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths
 
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
