@@ -1,6 +1,6 @@
 # `make` lists the commands. What they need is made at the first call; later calls only look.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test adapters check format lock clean
 
 # The first of these that is Python 3.11 or newer.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -20,11 +20,17 @@ test: ## run all tests; ARGS="tests/core -x" for some of them
 	@$(SETUP) app label-studio services
 	@.venv/bin/python -m pytest $(ARGS)
 
+adapters: ## test the SDK's adapters with the real packages (some GB of them)
+	@$(SETUP) adapters
+	@.venv-adapters/bin/python -m pytest --confcutdir=tests/sdk/adapters tests/sdk/adapters $(ARGS)
+
 check: ## check format, style, types and the layers
 	@$(SETUP) app
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/mypy
+	.venv/bin/mypy --platform win32 --package feedback_sdk
+	.venv/bin/mypy --platform darwin --package feedback_sdk
 	.venv/bin/lint-imports
 
 format: ## format the code and mend what can be mended
@@ -36,4 +42,4 @@ lock: ## make the lock files again after a change of dependencies
 	@$(SETUP) lock
 
 clean: ## remove what was made: environments, caches, the demo's data
-	rm -rf .venv .venv-label-studio .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-label-studio .venv-adapters .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,6 +3,7 @@
     setup.py app             .venv: the project with all it needs to run, to be demonstrated and to be tested
     setup.py label-studio    .venv-label-studio: Label Studio, and an initialised data directory that starts in seconds
     setup.py services        PostgreSQL, Redis and Chromium for the tests, where they are not there yet
+    setup.py adapters        .venv-adapters: the packages whose results the SDK's adapters read (some GB, only if asked)
     setup.py lock            the lock files; delete one first to raise every version in it
 
 Standard library only. Progress goes to standard error; the exit code is 0, or 1 with what is wrong and its remedy.
@@ -35,6 +36,7 @@ from scripts import services  # noqa: E402
 
 APP = ROOT / ".venv"
 LABEL_STUDIO = ROOT / ".venv-label-studio"
+ADAPTERS = ROOT / ".venv-adapters"
 REQUIREMENTS = ROOT / "requirements"
 _STAMP = "lookswrong-stamp"
 #: uv does not read pip's settings; whoever reaches an index through these needs it there too
@@ -85,6 +87,21 @@ def set_up_services() -> None:
         raise SetupError("in CI (CI=true) every service must be there, see above")
 
 
+def set_up_adapters() -> None:
+    """Make `.venv-adapters`."""
+    wanted = _digest(REQUIREMENTS / "adapters.in")
+    if _is_current(ADAPTERS, wanted):
+        _say("adapters environment: there already")
+        return
+    with _step("adapters environment (some GB)"):
+        _run(sys.executable, "-m", "venv", "--clear", ADAPTERS)
+        pip = (_python(ADAPTERS), "-m", "pip", "install", "--quiet")
+        _run(*pip, "--requirement", REQUIREMENTS / "adapters.in")
+        # what these two ask for would replace torch, or bring a second OpenCV
+        _run(*pip, "--no-deps", "torchvision==0.28.0", "ultralytics")
+        _write_stamp(ADAPTERS, wanted)
+
+
 def make_locks() -> None:
     """Make the lock files again; versions that still fit stay."""
     uv = _find_uv()
@@ -98,6 +115,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "app": set_up_app,
     "label-studio": set_up_label_studio,
     "services": set_up_services,
+    "adapters": set_up_adapters,
     "lock": make_locks,
 }
 
