@@ -3,11 +3,12 @@
 Names load when they are first used, so that importing the package costs an app next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers take it for typing's, whose import would cost more than all else here
 if TYPE_CHECKING:
+    from feedback_sdk.aio import AsyncFeedbackClient
     from feedback_sdk.client import FeedbackClient
+    from feedback_sdk.preparation.before_send import Capture
+    from feedback_sdk.preparation.bursts import Collapse
     from feedback_sdk.types import (
         Box,
         BoxCorrection,
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AsyncFeedbackClient",
     "Box",
     "BoxCorrection",
+    "Capture",
+    "Collapse",
     "Correction",
     "Feedback",
     "FeedbackClient",
@@ -40,12 +44,20 @@ __all__ = [
     "Task",
     "Verdict",
 ]
+_ELSEWHERE = {
+    "AsyncFeedbackClient": "aio",
+    "Capture": "preparation.before_send",
+    "Collapse": "preparation.bursts",
+    "FeedbackClient": "client",
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'feedback_sdk' has no attribute {name!r}")
-    value: object = getattr(import_module(f"feedback_sdk.{'client' if name == 'FeedbackClient' else 'types'}"), name)
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"feedback_sdk.{_ELSEWHERE.get(name, 'types')}"), name)
     globals()[name] = value
     return value
 

@@ -1,5 +1,7 @@
 """`python -m feedback_sdk check`: say what stands between this machine and the server, each fault with its remedy.
 
+(`spool` looks at what waits on this machine: see `spool_command`.)
+
 It asks the server how it is and then sends one sample of a 2 x 2 image without a prediction, tagged
 `lookswrong-check`. Its id and content hang on server and key alone: however often it runs, it makes one sample.
 """
@@ -21,6 +23,7 @@ from feedback_sdk import retry, tokens
 from feedback_sdk.calls import auth_headers, sample_request
 from feedback_sdk.errors import FeedbackError, TransportError, ValidationError
 from feedback_sdk.pixels import Shape, encode_png
+from feedback_sdk.spool import command as spool_command
 from feedback_sdk.spool import state_folder
 from feedback_sdk.transport import HttpTransport, Request, Response, checked_url
 
@@ -36,13 +39,21 @@ class _FaultError(FeedbackError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0 where all is well, 1 where it found a fault."""
+    """Run the command; return 0 where all is well, 1 where it found a fault, 2 where it cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m feedback_sdk", description=__doc__)
-    check = parser.add_subparsers(required=True).add_parser("check", help="look for faults between here and the server")
+    commands = parser.add_subparsers(required=True)
+    check = commands.add_parser("check", help="look for faults between here and the server")
     check.add_argument("--url", default=os.environ.get("LOOKSWRONG_URL", ""))
     check.add_argument("--api-key", default=os.environ.get("LOOKSWRONG_API_KEY", ""))
     check.add_argument("--spool-dir", default=os.environ.get("LOOKSWRONG_SPOOL_DIR", ""))
+    check.set_defaults(run=_check)
+    spool_command.add_to(commands)
     given = parser.parse_args(arguments)
+    code: int = given.run(given)
+    return code
+
+
+def _check(given: argparse.Namespace) -> int:
     is_well = True
     for line in _lines(given.url, given.api_key, spool_dir=given.spool_dir):
         sys.stdout.write(line + "\n")

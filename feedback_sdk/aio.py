@@ -34,6 +34,10 @@ class AsyncFeedbackClient:
     reject = _as_coroutine(FeedbackClient.reject)
     correct = _as_coroutine(FeedbackClient.correct)
     feedback_token = _as_coroutine(FeedbackClient.feedback_token)
+    status = _as_coroutine(FeedbackClient.status)
+    resolved = _as_coroutine(FeedbackClient.resolved)
+    pause = _as_coroutine(FeedbackClient.pause)
+    resume = _as_coroutine(FeedbackClient.resume)
 
     async def flush(self, timeout: float = 10.0) -> bool:
         """Send now; return whether everything captured before has been dealt with within `timeout` seconds."""

@@ -1,6 +1,7 @@
 """What an app may hand to the client, turned into wire values: mappings, numpy numbers, tuples, texts of ids."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -8,8 +9,11 @@ from uuid import UUID, uuid4
 
 from feedback_sdk import types
 from feedback_sdk.errors import ValidationError
+from feedback_sdk.wire import wire_text
 
 _Part = TypeVar("_Part")
+#: the default of `tags`, known by its identity
+NO_TAGS: Sequence[str] = ()
 _PARTS: Mapping[str, type[object]] = {
     "boxes": types.Box,
     "polygons": types.Polygon,
@@ -37,6 +41,60 @@ def uuid(value: object) -> UUID:
         raise ValidationError("id", f"id must be a UUID or its text, got {_name(value)}") from None
 
 
+def new_id() -> tuple[str, bytes]:
+    """Return a new random UUID (version 4) as text and as bytes; uuid4 takes twice the time."""
+    raw = bytearray(os.urandom(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", bytes(raw)
+
+
+def id_pair(value: object) -> tuple[str, bytes]:
+    """Return a given id as text and as bytes."""
+    given = uuid(value)
+    return str(given), given.bytes
+
+
+def sample_text(  # the fields of a sample
+    sample_id: str,
+    prediction: types.Prediction | None,
+    *,
+    captured_at: object,
+    tags: object,
+    metadata: object,
+    subject: str | None,
+    stream: str | None,
+    capture_probability: float,
+    stands_for: int,
+    embedding: object,
+) -> str:
+    """Return the canonical JSON of a sample; what says nothing but its prediction, as most do, needs no checks."""
+    is_plain = (
+        tags is NO_TAGS
+        and metadata is subject is stream is embedding is captured_at is None
+        and capture_probability == 1.0
+        and stands_for == 1
+    )
+    if is_plain:
+        said = "" if prediction is None else f',"prediction":{prediction.wire_text()}'
+        return f'{{"captured_at":"{datetime.now(UTC).isoformat()[:-6]}Z","id":"{sample_id}"{said}}}'
+    return wire_text(
+        types.Sample(
+            id=UUID(sample_id),
+            captured_at=time_or_now(captured_at),
+            prediction=prediction,
+            tags=_tags(tags),
+            metadata=_metadata(metadata),
+            subject=subject,
+            stream=stream,
+            capture_probability=capture_probability,
+            stands_for=stands_for,
+            embedding=_embedding(embedding),
+        )
+    )
+
+
 def time_or_now(value: object) -> datetime:
     """Return the time that was given, or this instant."""
     if value is None:
@@ -46,14 +104,14 @@ def time_or_now(value: object) -> datetime:
     return value
 
 
-def tags(value: object) -> Sequence[str]:
+def _tags(value: object) -> Sequence[str]:
     """Return tags; a single text is refused, since it would pass as a sequence of letters."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValidationError("tags", f"tags must be a sequence of strings, got {_name(value)}")
     return tuple(value)
 
 
-def metadata(value: object) -> Mapping[str, object]:
+def _metadata(value: object) -> Mapping[str, object]:
     """Return metadata as plain JSON values."""
     plain = _plain(value) if value is not None else {}
     if not isinstance(plain, Mapping):
@@ -61,7 +119,7 @@ def metadata(value: object) -> Mapping[str, object]:
     return plain
 
 
-def embedding(value: object) -> Sequence[float] | None:
+def _embedding(value: object) -> Sequence[float] | None:
     """Return an embedding as plain finite numbers; a flat numpy array will do."""
     plain = _plain(value)
     if plain is None:
@@ -71,17 +129,29 @@ def embedding(value: object) -> Sequence[float] | None:
     return plain
 
 
-def prediction(value: object) -> types.Prediction | None:
-    """Return a prediction given as itself or as a mapping with the wire's names.
+def prediction(
+    value: object,
+    *,
+    model_version: str | None = None,
+    labels: Sequence[str] | Mapping[int, str] | None = None,
+    task: str | None = None,
+    image_size: types.Size | None = None,
+) -> types.Prediction:
+    """Return a prediction given as itself, as a mapping with the wire's names, or as a model's package gives it.
 
     >>> prediction({"model_version": "v1", "task": "counting", "count": 3}).count
     3
     """
-    if value is None or isinstance(value, types.Prediction):
+    if isinstance(value, types.Prediction):
         return value
-    if not isinstance(value, Mapping):
-        raise ValidationError("prediction", f"prediction must be a Prediction or a mapping, got {_name(value)}")
+    if not (isinstance(value, Mapping) and "task" in value):
+        from feedback_sdk.adapters import prediction_of
+
+        if model_version is None:
+            raise ValidationError("model_version", f"model_version must be given with a {_name(value)}, got none")
+        return prediction_of(value, model_version=model_version, labels=labels, task=task, image_size=image_size)
     fields = {str(name): _plain(item) for name, item in value.items()}
+    fields.setdefault("model_version", model_version)
     for name, part in _PARTS.items():
         if fields.get(name) is not None:
             fields[name] = _built(name, fields[name], part)

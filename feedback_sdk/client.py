@@ -3,35 +3,30 @@
 What cannot be taken is counted, told to `on_drop`, logged at most once a minute, and answered with None.
 """
 
-import logging
 import os
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
-from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
-from feedback_sdk import arguments, pixels, tokens
-from feedback_sdk.drops import Drop, DropReason, Drops
-from feedback_sdk.errors import FeedbackError, SpoolError, TransportError, ValidationError
-from feedback_sdk.segment import Kind
+from feedback_sdk import arguments, opening, pixels, tokens
+from feedback_sdk.drops import Drops, warn
+from feedback_sdk.limits import FrameLimit, Sampling
+from feedback_sdk.options import Options, check, is_switched_on
+from feedback_sdk.refusals import ClosedError, drop_of, guarded_listener
 from feedback_sdk.sender import EXIT_SECONDS, Sender, Stats
-from feedback_sdk.spool import Spool, SpoolFullError, state_folder
-from feedback_sdk.transport import HttpTransport, Request, Response, Transport
-from feedback_sdk.types import BoxCorrection, Correction, Feedback, Point, Prediction, Sample, Size, Verdict
+from feedback_sdk.sender.statuses import SampleStatus
+from feedback_sdk.spool.segment import Kind
+from feedback_sdk.types import BoxCorrection, Correction, Feedback, Point, Prediction, Size, Verdict
 from feedback_sdk.wire import canonical_json
 
-_LOG = logging.getLogger("feedback_sdk")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-class _ClosedError(FeedbackError):
-    """The client was closed before this call."""
 
 
 def _never_raising(
@@ -44,7 +39,7 @@ def _never_raising(
         try:
             return method(self, *args, **kwargs)
         except Exception as error:  # the boundary: whatever it is, the app goes on
-            self._drops.tell(_drop_of(error))
+            self._drops.tell(drop_of(error))
             return None
 
     return guarded
@@ -55,8 +50,8 @@ class FeedbackClient:
 
     `url` and `api_key` come from LOOKSWRONG_URL and LOOKSWRONG_API_KEY where not given; without them the client does
     nothing and says so once in the log. `spool_dir` (LOOKSWRONG_SPOOL_DIR, else a folder of the user's for each server
-    and key) holds what is not sent yet, at most `max_spool_bytes`: give each project its own. `on_drop` hears of every
-    capture that is refused, on the thread where it happens. Safe for threads and forks.
+    and key) holds what is not sent yet: give each project its own. `options.Options` lists all other arguments.
+    LOOKSWRONG_DISABLED=1 switches every client off, LOOKSWRONG_DRY_RUN=1 lets none send. Safe for threads and forks.
     """
 
     def __init__(
@@ -65,20 +60,19 @@ class FeedbackClient:
         api_key: str | None = None,
         *,
         spool_dir: str | os.PathLike[str] | None = None,
-        max_spool_bytes: int = 256 << 20,
-        transport: Transport | None = None,
-        on_drop: Callable[[Drop], None] | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        self._drops = Drops(_guarded_listener(on_drop))
+        self._drops = Drops(guarded_listener(options.get("on_drop")))
+        # None is "not given": what an app reads from its own settings
+        self._options = cast("Options", {name: value for name, value in options.items() if value is not None})
         self._api_key = api_key or os.environ.get("LOOKSWRONG_API_KEY", "")
         self._sender: Sender | None = None
+        self._sampling: Sampling | None = None
+        self._frames: FrameLimit | None = None
+        self._is_thinning = False
+        self._left_out = 0
         self._is_closed = False
-        self._open(
-            url or os.environ.get("LOOKSWRONG_URL", ""),
-            spool_dir=spool_dir or os.environ.get("LOOKSWRONG_SPOOL_DIR"),
-            max_spool_bytes=max_spool_bytes,
-            transport=transport,
-        )
+        self._open(url or os.environ.get("LOOKSWRONG_URL", ""), spool_dir or os.environ.get("LOOKSWRONG_SPOOL_DIR"))
 
     @property
     def is_enabled(self) -> bool:
@@ -89,10 +83,11 @@ class FeedbackClient:
     def log_prediction(  # noqa: PLR0913  # one capture is one flat call: every argument is a field of the wire format
         self,
         image: pixels.Image | None = None,
-        prediction: Prediction | Mapping[str, object] | None = None,
+        prediction: Prediction | Mapping[str, object] | object | None = None,
         *,
         id: str | UUID | None = None,  # noqa: A002  # named as on the wire
-        tags: Sequence[str] = (),
+        model_version: str | None = None,
+        tags: Sequence[str] = arguments.NO_TAGS,
         metadata: Mapping[str, object] | None = None,
         subject: str | None = None,
         stream: str | None = None,
@@ -100,30 +95,44 @@ class FeedbackClient:
         stands_for: int = 1,
         embedding: Sequence[float] | None = None,
         captured_at: datetime | None = None,
+        channel_order: str = "RGB",
     ) -> str | None:
         """Capture an input with what the model said of it; return the sample's id, or None on refusal.
 
         `image` is a path (read now), the bytes of an image file, a PIL image or a numpy array of uint8 (height, width
-        [, channels], RGB). A caller that repeats a capture gives the same `id` and `captured_at`: it is then the same
-        sample. On return it is on disk and survives the death of the process.
+        [, channels], in `channel_order`: OpenCV's is "BGR"). `prediction` is a Prediction, a mapping with its fields,
+        or what a model's package gives (see `feedback_sdk.adapters`), of `model_version`. None is also the answer
+        where sampling or the frame limit leaves a prediction out. A caller that repeats a capture gives the same `id`
+        and `captured_at`: it is then the same sample. On return it is on disk and survives the death of the process.
         """
         if self._sender is None:
             return None
-        sample = Sample(
-            id=arguments.uuid_or_new(id),
-            captured_at=arguments.time_or_now(captured_at),
-            prediction=arguments.prediction(prediction),
-            tags=arguments.tags(tags),
-            metadata=arguments.metadata(metadata),
+        text_id, raw_id = arguments.new_id() if id is None else arguments.id_pair(id)
+        if self._is_thinning:
+            kept = self._thinned(raw_id, stream)
+            if kept is None:
+                return None
+            stands_for, capture_probability = stands_for * kept[0], capture_probability * kept[1]
+        picture = None if image is None else pixels.read(image, channel_order=channel_order)
+        if prediction is not None and type(prediction) is not Prediction:
+            prediction = self._read_prediction(prediction, model_version, picture)
+        text = arguments.sample_text(
+            text_id,
+            prediction,
+            captured_at=captured_at,
+            tags=tags,
+            metadata=metadata,
             subject=subject,
             stream=stream,
             capture_probability=capture_probability,
             stands_for=stands_for,
-            embedding=arguments.embedding(embedding),
+            embedding=embedding,
         )
-        kind, text, payload = _spooled(sample, image)
-        self._accept(kind, text, payload=payload)
-        return str(sample.id)
+        if picture is None:
+            self._accept(Kind.SAMPLE, raw_id, text.encode())
+        else:
+            self._accept_image(raw_id, text.encode(), picture)
+        return text_id
 
     @_never_raising
     def confirm(
@@ -203,6 +212,33 @@ class FeedbackClient:
             expires_at=int(time.time() + lifetime.total_seconds()),
         )
 
+    @_never_raising
+    def status(self, id: str | UUID) -> SampleStatus | None:  # noqa: A002  # named as on the wire
+        """Return what is known here of a sample's state, at once; None: nothing yet.
+
+        The first call makes the client ask the server in the background, now and every `status_poll_seconds`. Needs a
+        key with scope `read`.
+        """
+        return None if self._sender is None else self._sender.statuses.get(arguments.uuid(id))
+
+    def resolved(self, since: datetime | None = None) -> list[SampleStatus]:
+        """Return the samples that came to an end (annotated, or archived) after `since`, the earliest first.
+
+        It answers at once from what this client has heard: of what changed since its first call to `resolved` or
+        `status`, or since the first call's `since`. `outcome` says who was right.
+        """
+        return self._resolved(since) or []
+
+    def pause(self) -> None:
+        """Send nothing until `resume`; captures go on, to disk. For links that cost money."""
+        if self._sender is not None:
+            self._sender.pause()
+
+    def resume(self) -> None:
+        """Send again."""
+        if self._sender is not None:
+            self._sender.resume()
+
     def flush(self, timeout: float = 10.0) -> bool:
         """Send now; return whether everything captured before has been dealt with within `timeout` seconds."""
         return bool(self._flush(timeout))
@@ -215,7 +251,7 @@ class FeedbackClient:
         """Return the counters of this process."""
         if self._sender is None:
             return Stats(accepted=0, sent=0, retried=0, dropped=self._drops.counts(), spool_bytes=0)
-        return self._sender.stats()
+        return replace(self._sender.stats(), left_out=self._left_out)
 
     def __enter__(self) -> Self:
         return self
@@ -226,26 +262,44 @@ class FeedbackClient:
         self.close()
 
     @_never_raising
-    def _open(
-        self,
-        url: str,
-        *,
-        spool_dir: str | os.PathLike[str] | None,
-        max_spool_bytes: int,
-        transport: Transport | None,
-    ) -> None:
-        if transport is None and not (url and self._api_key):
-            _LOG.warning("looks wrong: LOOKSWRONG_URL and LOOKSWRONG_API_KEY must be set to capture; nothing is")
+    def _open(self, url: str, spool_dir: str | os.PathLike[str] | None) -> None:
+        if is_switched_on("LOOKSWRONG_DISABLED"):
+            warn("LOOKSWRONG_DISABLED is set: nothing is captured")
             return
-        if max_spool_bytes < 1:
-            raise ValidationError("max_spool_bytes", f"max_spool_bytes must be >= 1, got {max_spool_bytes}")
-        kid = tokens.split_key(self._api_key)[0] if self._api_key else ""
-        transport = HttpTransport(url) if transport is None else _GuardedTransport(transport)
-        folder = Path(spool_dir) if spool_dir else state_folder(url=url, kid=kid)
-        spool = Spool(folder, max_bytes=max_spool_bytes)
-        self._sender = Sender(spool, transport, api_key=self._api_key, drops=self._drops)
+        if not (url and self._api_key) and self._options.get("transport") is None:
+            warn("LOOKSWRONG_URL and LOOKSWRONG_API_KEY must be set to capture; nothing is")
+            return
+        check(self._options)
+        self._sampling = Sampling(self._options["sample_rate"]) if self._options.get("sample_rate", 1.0) < 1.0 else None
+        per_second = self._options.get("max_frames_per_second")
+        self._frames = FrameLimit(per_second) if per_second is not None else None
+        self._is_thinning = self._sampling is not None or self._frames is not None
+        self._sender = opening.open_sender(
+            url, self._api_key, spool_dir=spool_dir, options=self._options, drops=self._drops
+        )
         # A client that is dropped without close must not leave its threads; what it spooled, the next one adopts.
         weakref.finalize(self, self._sender.stop, 0.0).atexit = False
+
+    def _thinned(self, sample_id: bytes, stream: str | None) -> tuple[int, float] | None:
+        """Return how many frames a capture stands for, and with what chance it was kept; None: it is left out."""
+        frames, rate = 1, 1.0
+        if self._frames is not None and stream is not None:
+            frames = self._frames.take(stream, time.monotonic())
+        if self._sampling is not None and frames > 0:
+            rate = self._sampling.rate if self._sampling.keeps(sample_id) else 0.0
+        if frames > 0 and rate > 0.0:
+            return frames, rate
+        self._left_out += 1
+        return None
+
+    def _read_prediction(self, value: object, model_version: str | None, picture: pixels.Picture | None) -> Prediction:
+        return arguments.prediction(
+            value,
+            model_version=model_version or self._options.get("model_version"),
+            labels=self._options.get("labels"),
+            task=self._options.get("task"),
+            image_size=None if picture is None else picture.size,
+        )
 
     def _say(
         self,
@@ -269,14 +323,26 @@ class FeedbackClient:
             reporter=reporter,
             age_ms=age_ms,
         )
-        self._accept(Kind.FEEDBACK, canonical_json(feedback))
+        self._accept(Kind.FEEDBACK, feedback.sample_id.bytes, canonical_json(feedback))
         return str(feedback.id)
 
-    def _accept(self, kind: Kind, text: bytes, *, payload: bytes | memoryview = b"") -> None:
+    def _accept_image(self, sample_id: bytes, text: bytes, picture: pixels.Picture) -> None:
+        if picture.shape is None:
+            self._accept(Kind.SAMPLE, sample_id, text, payload=picture.payload)
+        else:
+            shaped = b'{"sample":%b,"shape":%b}' % (text, canonical_json(picture.shape))
+            self._accept(Kind.PIXELS, sample_id, shaped, payload=picture.payload)
+
+    def _accept(self, kind: Kind, sample_id: bytes, text: bytes, *, payload: bytes | memoryview = b"") -> None:
         if self._is_closed:
-            raise _ClosedError("the client must be open, got a call after close")
+            raise ClosedError("the client must be open, got a call after close")
         assert self._sender is not None
-        self._sender.accept(kind, text, payload=payload)
+        self._sender.accept(kind, sample_id, text, payload=payload)
+
+    @_never_raising
+    def _resolved(self, since: datetime | None) -> list[SampleStatus]:
+        known = [] if self._sender is None else self._sender.statuses.since(since)
+        return [status for status in known if status.is_final]
 
     @_never_raising
     def _flush(self, timeout: float) -> bool:
@@ -288,61 +354,3 @@ class FeedbackClient:
         if self._sender is not None:
             self._sender.stop(timeout)
             self._sender.join(timeout)
-
-
-class _GuardedTransport:
-    """The app's own transport, with whatever it raises turned into what the sender can retry."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def send(self, request: Request) -> Response:
-        try:
-            return self._transport.send(request)
-        except TransportError:
-            raise
-        except Exception as error:  # the boundary, seen from the sender's thread
-            raise TransportError(f"a transport must raise TransportError alone, got {type(error).__name__}") from error
-
-
-def _guarded_listener(on_drop: Callable[[Drop], None] | None) -> Callable[[Drop], None]:
-    def listen(drop: Drop) -> None:
-        try:
-            if on_drop is not None:
-                on_drop(drop)
-        except Exception as error:  # the boundary: the app's listener must not break the app's call
-            _LOG.warning("looks wrong: on_drop must not raise, got %s", type(error).__name__)
-
-    return listen
-
-
-def _spooled(sample: Sample, image: pixels.Image | None) -> tuple[Kind, bytes, bytes | memoryview]:
-    """Return a sample as the spool takes it: kind, JSON and payload."""
-    text = canonical_json(sample)
-    if image is None:
-        return Kind.SAMPLE, text, b""
-    picture = pixels.read(image)
-    if picture.shape is None:
-        return Kind.SAMPLE, text, picture.payload
-    return Kind.PIXELS, b'{"sample":%b,"shape":%b}' % (text, canonical_json(picture.shape)), picture.payload
-
-
-def _drop_of(error: Exception) -> Drop:
-    """Describe a fault without what the user typed: our own messages name fields and bounds, others may not."""
-    for kind, reason in _REASONS.items():
-        if isinstance(error, kind):
-            return Drop(reason=reason, message=str(error))
-    if isinstance(error, OSError):
-        return Drop(reason=DropReason.INVALID, message=f"image must be a readable file, got: {error.strerror}")
-    is_of_arguments = isinstance(error, ValueError | AttributeError | ArithmeticError)
-    reason = DropReason.INVALID if is_of_arguments else DropReason.INTERNAL
-    return Drop(reason=reason, message=f"a call must succeed, got {type(error).__name__}")
-
-
-_REASONS: Mapping[type[Exception], DropReason] = {
-    ValidationError: DropReason.INVALID,
-    TypeError: DropReason.INVALID,
-    SpoolFullError: DropReason.SPOOL_FULL,
-    SpoolError: DropReason.DISK,
-    _ClosedError: DropReason.CLOSED,
-}

@@ -137,16 +137,22 @@ def test_an_image_may_change_after_its_capture(client, transport, image):
 
 def test_a_confirmation_arrives(client, transport):
     feedback_id = client.confirm(ID, reporter="ann", age_ms=5)
-    assert sent(client, transport) == [
-        {"id": feedback_id, "sample_id": ID, "verdict": "confirmed", "reporter": "ann", "age_ms": 5}
-    ]
+    (said,) = sent(client, transport)
+    assert said.pop("age_ms") >= 5
+    assert said == {"id": feedback_id, "sample_id": ID, "verdict": "confirmed", "reporter": "ann"}
 
 
 def test_a_rejection_arrives(client, transport):
     feedback_id = client.reject(UUID(ID), comment="too many", reporter="ann")
-    assert sent(client, transport) == [
-        {"id": feedback_id, "sample_id": ID, "verdict": "rejected", "comment": "too many", "reporter": "ann"}
-    ]
+    (said,) = sent(client, transport)
+    said.pop("age_ms", None)
+    assert said == {
+        "id": feedback_id,
+        "sample_id": ID,
+        "verdict": "rejected",
+        "comment": "too many",
+        "reporter": "ann",
+    }
 
 
 def test_a_correction_arrives(client, transport):

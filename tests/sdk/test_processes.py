@@ -46,9 +46,9 @@ def test_a_process_killed_while_sending_sends_each_sample_once(start_app, server
     app.wait()
     assert make_client(server.url).flush(30)
     assert list(server.samples) == ids
-    # The server saw the one that was under way twice at most, with the same bytes.
-    assert len(server.bodies) <= 201
-    assert len(set(server.bodies)) == 200
+    # The batch that was under way may come twice, with the same bytes.
+    assert len(server.arrivals) <= 250
+    assert len(set(server.arrivals)) == 200
 
 
 def test_a_normal_exit_delivers_without_a_close(start_app, server):
@@ -97,7 +97,7 @@ def test_parent_and_child_of_a_fork_each_send_their_own_once(start_app, server, 
     app = start_app(FORK.format(before=before, end=end), url=server.url)
     assert app.wait(30) == 0
     assert sorted(sample_id[-1] for sample_id in server.samples) == ["1", "2", "3"]
-    assert len(server.bodies) == 3
+    assert len(server.arrivals) == 3
 
 
 def test_a_child_that_dies_at_once_leaves_its_captures_to_the_living(start_app, server):
@@ -191,5 +191,5 @@ def test_two_processes_at_once_share_a_folder(start_app, server):
     ]
     ids = {sample_id for app in apps for sample_id in ids_of(app)}
     assert set(server.samples) == ids
-    assert len(server.bodies) == len(ids) == 100
+    assert len(server.arrivals) == len(ids) == 100
     assert all(json.loads(text)["id"] in ids for text, _ in server.samples.values())

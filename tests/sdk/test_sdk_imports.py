@@ -6,9 +6,16 @@ import sys
 import pytest
 
 import feedback_sdk
-from feedback_sdk import client, types
+from feedback_sdk import aio, client, types
+from feedback_sdk.preparation import before_send, bursts
 from tests.sdk.stand_in import KEY
 
+_HOMES = {
+    "AsyncFeedbackClient": aio,
+    "Capture": before_send,
+    "Collapse": bursts,
+    "FeedbackClient": client,
+}
 MODULES = """
 import sys
 from {module} import {name}
@@ -35,7 +42,7 @@ def test_http_and_tls_are_not_loaded_before_they_are_needed():
 
 @pytest.mark.parametrize("name", feedback_sdk.__all__)
 def test_every_public_name_loads(name):
-    home = client if name == "FeedbackClient" else types
+    home = _HOMES.get(name, types)
     assert getattr(feedback_sdk, name) is getattr(home, name)
 
 
