@@ -9,7 +9,7 @@ from flask_cors import CORS
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from queue_server.api import exports, feedback, health, queries, samples
+from queue_server.api import changes, exports, feedback, health, queries, samples
 from queue_server.api.answers import Problem, ProblemField
 from queue_server.api.endpoint import adapter
 from queue_server.api.openapi import openapi
@@ -35,7 +35,7 @@ def create_app(backend: Backend | None = None) -> Flask:
     app = Flask(__name__)
     app.extensions["lookswrong"] = backend
     _limit_bodies(app, backend)
-    for module in (samples, feedback, queries, exports, health):
+    for module in (samples, changes, feedback, queries, exports, health):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(pages)
     _add_description(app)

@@ -41,8 +41,23 @@ def make_key(
     session: Session, project: models.Project, *, scopes: Sequence[Scope], secret_keys: tuple[str, ...], now: datetime
 ) -> str:
     """Make a key and return it, the only time that it can be read."""
+    api_key = f"lw_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+    keep_key(session, project, api_key=api_key, scopes=scopes, secret_keys=secret_keys, now=now)
+    return api_key
+
+
+def keep_key(
+    session: Session,
+    project: models.Project,
+    *,
+    api_key: str,
+    scopes: Sequence[Scope],
+    secret_keys: tuple[str, ...],
+    now: datetime,
+) -> None:
+    """Let a key in from now on; its secret must be long and random."""
     assert project.id is not None
-    kid, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    kid, secret = tokens.split_key(api_key)
     token_key = base64.b64encode(tokens.signing_key(secret))
     row = models.ApiKey(
         kid=kid,
@@ -54,7 +69,6 @@ def make_key(
     )
     session.add(row)
     session.flush()
-    return f"lw_{kid}_{secret}"
 
 
 def caller_of_key(session: Session, api_key: str) -> Caller:

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from pydantic import TypeAdapter
 from sqlmodel import Session
 
 from feedback_sdk.types import Task, Verdict
@@ -25,7 +24,6 @@ from queue_server.errors import ExportError
 from queue_server.store import annotations, decisions, exports, labeling_tasks, samples
 from queue_server.store.engine import writing
 
-_ANNOTATION = TypeAdapter(Annotation)
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 _WHO_LET_IT_STAND = {
     LabelSource.CONFIRMED: (ArchiveReason.CONFIRMED, ArchiveReason.WITHDRAWN),
@@ -146,7 +144,7 @@ class _Truth:
 def _truth(session: Session, sample: models.Sample, image: models.Image) -> _Truth | None:
     assert sample.id is not None
     if sample.state == State.ANNOTATED:
-        chosen = datasets.choose_annotation(_candidates(session, sample.id))
+        chosen = annotations.chosen(session, sample.id)
         if chosen is None:
             return None
         return _Truth(annotation=chosen.annotation, source=LabelSource.ANNOTATOR, annotator=chosen.annotator)
@@ -157,19 +155,6 @@ def _truth(session: Session, sample: models.Sample, image: models.Image) -> _Tru
     placed = geometry.place_prediction(prediction, width=image.width, height=image.height)
     source = LabelSource.CONFIRMED if is_confirmed else LabelSource.AFFIRMED
     return _Truth(annotation=datasets.from_prediction(placed), source=source, annotator=None)
-
-
-def _candidates(session: Session, sample_pk: int) -> Iterator[datasets.Candidate]:
-    for row in annotations.live(session, sample_pk):
-        if row.document is not None:
-            yield datasets.Candidate(
-                id=row.label_studio_annotation_id,
-                annotation=_ANNOTATION.validate_python(row.document, strict=False),
-                annotator=row.annotator,
-                updated_at=row.updated_at,
-                is_ground_truth=row.is_ground_truth,
-                is_skipped=row.is_skipped,
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Dialect, Index, LargeBinary, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Dialect, Index, LargeBinary, TypeDecorator, UniqueConstraint, text
 from sqlmodel import Column, Field, SQLModel
 
 
@@ -30,6 +30,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None or value.utcoffset() is not None:
             return value
         return value.replace(tzinfo=UTC)
+
+
+def is_instant(value: datetime) -> bool:
+    """Tell whether an aware time can be written in UTC: a few hours at either end of the calendar cannot.
+
+    >>> is_instant(datetime(2026, 11, 20, tzinfo=UTC))
+    True
+    """
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 #: A JSON document; its shape is a dataclass of `feedback_sdk.types` or `core`, read back through it.
@@ -151,6 +164,8 @@ class Sample(SQLModel, table=True):
     state: str
     reason: str | None = None
     verdict: str | None = None
+    #: whether the annotator agreed with the user; None: not known yet
+    outcome: str | None = None
     is_disputed: bool = False
     confidence: float | None = None
     priority: int = 0
@@ -222,15 +237,32 @@ class Decision(SQLModel, table=True):
 
 
 class HistoryEntry(SQLModel, table=True):
-    """One change of a sample's state."""
+    """One change of a sample: of its state, of what users say of it, or of what annotators made of it."""
 
     __tablename__: ClassVar[str] = "history_entry"
+    __table_args__ = (
+        UniqueConstraint("project_id", "position"),
+        Index("ix_history_entry_project_at", "project_id", "at", "position"),
+        Index(
+            "ix_history_entry_unpublished",
+            "project_id",
+            "id",
+            sqlite_where=text("position IS NULL"),
+            postgresql_where=text("position IS NULL"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
+    project_id: int = Field(foreign_key="project.id")
     sample_pk: int = Field(foreign_key="sample.id", index=True)
     state: str
     reason: str | None
+    #: of the sample from then on
+    verdict: str | None = None
+    outcome: str | None = None
     at: datetime = _time()
+    #: its place in the project's feed of changes, given once, after its commit; None: nobody has asked since
+    position: int | None = None
 
 
 class LabelingTask(SQLModel, table=True):

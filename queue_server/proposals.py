@@ -20,16 +20,15 @@ def proposal_of(session: Session, sample: models.Sample, task: models.LabelingTa
     assert sample.id is not None
     assert sample.image_sha256 is not None
     image = session.get_one(models.Image, sample.image_sha256)
-    prediction = decisions.read_prediction(samples.shown_prediction(session, sample.id))
-    if prediction is not None:
-        prediction = geometry.place_prediction(prediction, width=image.width, height=image.height)
+    said = decisions.read_prediction(samples.shown_prediction(session, sample.id))
+    placed = geometry.place_prediction(said, width=image.width, height=image.height) if said is not None else None
     return Proposal(
         sample_id=str(sample.sample_id),
         image_url=image_url(settings, project_id=sample.project_id, sha256=image.sha256),
         width=image.width,
         height=image.height,
-        prediction=prediction,
-        verdicts=_last_words(session, sample.id, image),
+        prediction=placed,
+        verdicts=_last_words(session, sample.id, said, image),
         priority=task.priority,
         reason=task.reasons[0] if task.reasons else "",
         reasons=task.reasons,
@@ -47,28 +46,30 @@ def image_url(settings: Settings, *, project_id: int, sha256: str) -> str:
     return f"{base}/v1/images/{sha256}?project={project_id}&signature={signature}"
 
 
-def _last_words(session: Session, sample_pk: int, image: models.Image) -> tuple[UserVerdict, ...]:
+def _last_words(
+    session: Session, sample_pk: int, said: types.Prediction | None, image: models.Image
+) -> tuple[UserVerdict, ...]:
     """Return each reporter's latest verdict that counts, the oldest first."""
     rows = [row for row in feedback.of_sample(session, sample_pk) if row.fault is None]
     latest = {row.reporter: row for row in sorted(rows, key=lambda row: row.given_at)}
-    return tuple(_user_verdict(row, image) for row in sorted(latest.values(), key=lambda row: row.given_at))
+    return tuple(_user_verdict(row, said, image) for row in sorted(latest.values(), key=lambda row: row.given_at))
 
 
-def _user_verdict(row: models.Feedback, image: models.Image) -> UserVerdict:
+def _user_verdict(row: models.Feedback, said: types.Prediction | None, image: models.Image) -> UserVerdict:
     return UserVerdict(
         verdict=types.Verdict(row.verdict),
         reporter=row.reporter,
-        correction=_placed(row, image),
+        correction=_placed(row, said, image),
         comment=row.comment,
     )
 
 
-def _placed(row: models.Feedback, image: models.Image) -> types.Correction | None:
+def _placed(row: models.Feedback, said: types.Prediction | None, image: models.Image) -> types.Correction | None:
     """Return a correction in the image's pixels; one that came before the image may not fit it, and is left out."""
     if row.correction is None:
         return None
     correction = _CORRECTION.validate_python(row.correction, strict=False)
     try:
-        return geometry.place_correction(correction, width=image.width, height=image.height)
+        return geometry.place_correction(correction, said, width=image.width, height=image.height)
     except ValidationError:
         return None

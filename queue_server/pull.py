@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from sqlmodel import Session
 
+from feedback_sdk import types
 from feedback_sdk.errors import ValidationError
 from feedback_sdk.wire import to_wire
 from queue_server import models
@@ -17,7 +18,7 @@ from queue_server.core.policy import ArchiveReason, State
 from queue_server.label_studio import ChangedTask, LabelStudio, RawAnnotation
 from queue_server.projects import controls_of
 from queue_server.proposals import proposal_of
-from queue_server.store import annotations, labeling_tasks, projects, samples
+from queue_server.store import annotations, changes, labeling_tasks, projects, samples
 from queue_server.store.engine import reading, writing
 from queue_server.store.labeling_tasks import Pushed, TaskState
 from queue_server.store.projects import Lease
@@ -94,11 +95,16 @@ def _take_task(
         return PullResult()
     sample, row = found
     assert sample.id is not None
+    known = changes.last(session, sample.id)
     kept = [
         raw for raw in task.annotations if annotations.record(session, _row(session, backend, project, found, raw, now))
     ]
     gone = _mark_gone(session, sample.id, task, now)
+    _judge(session, project, sample)
     _move(session, sample, row, now=now)
+    if (kept or gone) and changes.last(session, sample.id).id == known.id:
+        # Another annotation in the same state is a change all the same.
+        changes.record(session, sample, now=now)
     return PullResult(
         annotations=sum(not raw.was_cancelled for raw in kept),
         skipped=sum(raw.was_cancelled for raw in kept),
@@ -194,6 +200,15 @@ def _mark_gone(session: Session, sample_pk: int, task: ChangedTask, now: datetim
     gone = [row for row in annotations.live(session, sample_pk) if row.label_studio_annotation_id not in there]
     annotations.mark_deleted(session, [row.id for row in gone if row.id is not None], now=now)
     return len(gone)
+
+
+def _judge(session: Session, project: models.Project, sample: models.Sample) -> None:
+    """Keep on the sample whether its users were right."""
+    assert sample.id is not None
+    session.refresh(sample)
+    task = types.Task(project.task)
+    outcome = annotations.outcome_of(session, sample.id, verdict=sample.verdict, task=task)
+    samples.keep_outcome(session, sample, outcome)
 
 
 def _move(session: Session, sample: models.Sample, task: models.LabelingTask, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from feedback_sdk.types import Correction, ImageNeed, Prediction, Verdict
+from queue_server.core.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,14 @@ class BatchTaken:
     """What became of the samples of a batch, in their order."""
 
     results: list[BatchItem]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImagesWanted:
+    """Whose image is wanted, and whose is there or can never be taken; the others are unknown or not wanted yet."""
+
+    wanted: list[UUID]
+    stored: list[UUID]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,11 +132,33 @@ class AnnotationAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryAnswer:
-    """One change of state."""
+    """What a sample was from then on: a change of its state, of its verdict, or of what annotators made of it."""
 
     state: str
     reason: str | None
+    verdict: Verdict | None
+    outcome: Outcome | None
     at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeAnswer:
+    """What a sample was from then on; `outcome` says whether the annotator agreed with the user."""
+
+    id: UUID
+    state: str
+    reason: str | None
+    verdict: Verdict | None
+    outcome: Outcome | None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangePage:
+    """A page of changes in the order in which they became known; `cursor` asks for what comes after it, for ever."""
+
+    changes: list[ChangeAnswer]
+    cursor: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

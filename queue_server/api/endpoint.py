@@ -1,20 +1,22 @@
 """One declaration per call: `@endpoint(...)` checks the caller, validates what came, and remembers it for OpenAPI."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Generic, TypeVar, cast
+from typing import Annotated, Generic, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, g, request
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
+from feedback_sdk.bounds import AwareTime
 from feedback_sdk.errors import ValidationError
 from queue_server.auth import Caller, Scope, caller_of_key, caller_of_token, require
 from queue_server.backend import Backend
 from queue_server.errors import FieldError, ProblemError
+from queue_server.models import is_instant
 from queue_server.store.engine import reading
 
 T = TypeVar("T")
@@ -68,6 +70,8 @@ class Call:
     problems: tuple[int, ...]
     #: what a path parameter matches, where it is not free
     path_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: a header that it needs
+    header: str = ""
     #: who may call it, where that is not the scope alone
     note: str = ""
 
@@ -75,6 +79,16 @@ class Call:
 CALLS: list[Call] = []
 
 _ADAPTERS: dict[object, object] = {}
+
+
+def _check_instant(value: datetime) -> datetime:
+    if not is_instant(value):
+        raise ValueError(f"must be a time of the years 1 to 9999 in UTC, got {value.isoformat()}")
+    return value
+
+
+#: a time in a query
+Instant = Annotated[datetime, AwareTime(), AfterValidator(_check_instant)]
 
 
 def endpoint(blueprint: Blueprint, call: Call) -> Callable[[Callable[..., object]], Callable[..., object]]:
@@ -146,14 +160,15 @@ def adapter(value: type[T]) -> TypeAdapter[T]:
     return cast("TypeAdapter[T]", _ADAPTERS[value])
 
 
-def read_query(value: type[T]) -> T:
-    """Return the query string as the dataclass it must fit, or raise ProblemError 422."""
-    repeated = [name for name in request.args if len(request.args.getlist(name)) > 1]
+def read_query(value: type[T], *, repeatable: Collection[str] = ()) -> T:
+    """Return the query string as the dataclass it must fit, or raise ProblemError 422; a repeatable name is a list."""
+    repeated = [name for name in request.args if name not in repeatable and len(request.args.getlist(name)) > 1]
     if repeated:
         faults = tuple(FieldError(field=name, message="must be given once") for name in repeated)
         raise ProblemError(422, "the query is refused", faults)
     try:
-        return adapter(value).validate_strings(request.args.to_dict())
+        lists = {name: request.args.getlist(name) for name in repeatable}
+        return adapter(value).validate_python(request.args.to_dict() | lists, strict=False)
     except PydanticError as error:
         raise ProblemError(422, "the query is refused", field_errors(error)) from error
 

@@ -69,6 +69,7 @@ def metrics() -> Response:
         "Take Label Studio's webhook: a hint that there is something to pull.",
         answers={204: None},
         problems=(401,),
+        header="X-Lookswrong-Webhook",
         note="Needs the project's secret in the header `X-Lookswrong-Webhook`; the server registers it by itself.",
     ),
 )

@@ -77,9 +77,9 @@ def _operation(call: Call, references: Mapping[type, Json]) -> Json:
     operation: Json = {
         "operationId": f"{call.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', call.path.lower()).strip('_')}",
         "summary": call.summary,
-        "parameters": [*_path_parameters(call), *_query_parameters(call)],
+        "parameters": [*_path_parameters(call), *_query_parameters(call), *_header_parameters(call)],
         "responses": _responses(call, references),
-        "security": [{"key": []}] if call.scope is not None else [{}],
+        "security": _security(call),
     }
     if call.note or call.scope is not None:
         needs = f"Needs a key with scope `{call.scope}`" if call.scope is not None else ""
@@ -98,6 +98,19 @@ def _path_parameters(call: Call) -> list[Json]:
             schema["enum"] = list(call.path_values[name])
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     return parameters
+
+
+def _security(call: Call) -> list[Json]:
+    """Say whether a key is needed, or will do: a token, a signature or a header stands in for it."""
+    if call.scope is not None:
+        return [{"key": []}]
+    return [{"key": []}, {}] if 401 in call.problems and not call.header else [{}]
+
+
+def _header_parameters(call: Call) -> list[Json]:
+    # Not required: without it the call answers 401, as described.
+    schema = {"type": "string"}
+    return [{"name": call.header, "in": "header", "required": False, "schema": schema}] if call.header else []
 
 
 def _query_parameters(call: Call) -> list[Json]:

@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from flask import Blueprint, Response, send_file, url_for
 from sqlmodel import Session
 
 from feedback_sdk import types
-from feedback_sdk.bounds import AwareTime, Number, Text
+from feedback_sdk.bounds import Number, Text
 from queue_server import models
 from queue_server.api.answers import (
     AnnotationAnswer,
@@ -22,13 +21,14 @@ from queue_server.api.answers import (
     SamplePage,
     SampleSummary,
 )
-from queue_server.api.endpoint import Answer, Call, adapter, backend, bearer, caller, endpoint, now, read_query
+from queue_server.api.endpoint import Answer, Call, Instant, adapter, backend, bearer, caller, endpoint, now, read_query
 from queue_server.auth import Caller, Scope, caller_of_key, is_image_signature, require, sign_image
+from queue_server.core.outcome import Outcome
 from queue_server.core.policy import State
 from queue_server.errors import FieldError, ProblemError
 from queue_server.ingest.samples import image_need
 from queue_server.reports import REPORTS, QualityReport, make_report
-from queue_server.store import annotations, decisions, feedback, labeling_tasks, samples
+from queue_server.store import annotations, changes, decisions, feedback, labeling_tasks, samples
 from queue_server.store.engine import reading
 
 blueprint = Blueprint("queries", __name__)
@@ -83,9 +83,17 @@ def _sample_answer(session: Session, row: models.Sample) -> SampleAnswer:
         feedback=[_feedback_answer(item) for item in feedback.of_sample(session, row.id)],
         labeling_task=_task_answer(labeling_tasks.of_sample(session, row.id)),
         annotations=[_annotation_answer(item) for item in annotations.live(session, row.id)],
-        history=[
-            HistoryAnswer(state=item.state, reason=item.reason, at=item.at) for item in samples.history(session, row.id)
-        ],
+        history=[_history_answer(item) for item in changes.of_sample(session, row.id)],
+    )
+
+
+def _history_answer(row: models.HistoryEntry) -> HistoryAnswer:
+    return HistoryAnswer(
+        state=row.state,
+        reason=row.reason,
+        verdict=types.Verdict(row.verdict) if row.verdict else None,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        at=row.at,
     )
 
 
@@ -166,7 +174,7 @@ class SampleQuery:
     model_version: Annotated[str, Text(at_most=200)] | None = None
     reason: Annotated[str, Text(at_most=200)] | None = None
     tag: Annotated[str, Text(at_most=200)] | None = None
-    since: Annotated[datetime, AwareTime()] | None = None
+    since: Instant | None = None
     #: the `next_cursor` of the page before
     cursor: Annotated[int, Number(at_least=1, at_most=2**31 - 1)] | None = None
     limit: Annotated[int, Number(at_least=1, at_most=1000)] = 100

@@ -8,8 +8,9 @@ from uuid import UUID
 from flask import Blueprint, request
 
 from feedback_sdk import types
-from feedback_sdk.bounds import Text
-from queue_server.api.answers import BatchItem, BatchTaken, PredictionTaken, ProblemField, SampleTaken
+from feedback_sdk.bounds import Length, Text
+from feedback_sdk.types import ImageNeed
+from queue_server.api.answers import BatchItem, BatchTaken, ImagesWanted, PredictionTaken, ProblemField, SampleTaken
 from queue_server.api.endpoint import (
     Answer,
     Body,
@@ -25,7 +26,7 @@ from queue_server.api.endpoint import (
 )
 from queue_server.auth import Scope
 from queue_server.errors import FieldError, ProblemError
-from queue_server.ingest.samples import Taken, request_sample, take_image, take_prediction, take_sample
+from queue_server.ingest.samples import Taken, image_needs, request_sample, take_image, take_prediction, take_sample
 
 blueprint = Blueprint("samples", __name__)
 
@@ -125,6 +126,42 @@ def _peek_id(document: str) -> str | None:
         return str(read_json(_OnlyId, document).id)
     except ProblemError:
         return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedQuestion:
+    """Samples that came without their image."""
+
+    ids: Annotated[list[UUID], Length(at_least=1, at_most=1000)]
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
+
+
+@endpoint(
+    blueprint,
+    Call(
+        method="POST",
+        path="/v1/samples/wanted",
+        summary="Ask which images are wanted of samples that came without.",
+        scope=Scope.INGEST,
+        takes_token=True,
+        query=None,
+        body=Body(kind=BodyKind.JSON, value=WantedQuestion),
+        answers={200: ImagesWanted},
+        problems=(401, 403, 413, 415, 422),
+    ),
+)
+def post_wanted() -> Answer[ImagesWanted]:
+    """Say of each sample whether its image is wanted, or is done with."""
+    question = read_body(WantedQuestion)
+    for sample_id in question.ids:
+        _require_own_sample(sample_id)
+    needs = image_needs(backend(), caller().project_id, question.ids)
+    value = ImagesWanted(
+        wanted=[sample_id for sample_id, need in needs.items() if need is ImageNeed.WANTED],
+        stored=[sample_id for sample_id, need in needs.items() if need is ImageNeed.STORED],
+    )
+    return Answer(status=200, value=value)
 
 
 @endpoint(

@@ -2,7 +2,8 @@
 
 Coordinates are pixels with the origin at the left top corner of the EXIF-oriented image; they are continuous, so the
 image spans 0..width and 0..height. Rotation is clockwise about the box's centre. A value's own `image_size` names
-the frame of its coordinates; without one they are those of the stored image.
+the frame of its coordinates; without one a correction's is that of its prediction, else they are those of the
+stored image.
 """
 
 import math
@@ -109,23 +110,23 @@ def correction_faults(
     >>> correction_faults(gone, None, width=640, height=480)[0].message
     "target must be the index of one of the prediction's 0 boxes, got 2"
     """
-    frame = _frame(correction.image_size, width, height)
+    frame = _frame(_frame_size(correction, prediction), width, height)
     found = [*_aspect_faults(frame), *_target_faults(correction, prediction)]
     found += _object_faults("boxes", correction.boxes, frame)
     found += _object_faults("points", correction.points, frame)
     return tuple(found)
 
 
-def place_correction(correction: Correction, *, width: int, height: int) -> Correction:
-    """Scale a correction to the stored image of this size and clip its boxes.
+def place_correction(correction: Correction, prediction: Prediction | None, *, width: int, height: int) -> Correction:
+    """Scale a correction of this prediction to the stored image of this size and clip its boxes.
 
     Raises ValidationError at the first box or point that lies outside.
 
     >>> said = Correction(image_size=(50, 40), points=[Point(x=10.0, y=10.0)])
-    >>> place_correction(said, width=100, height=80).points
+    >>> place_correction(said, None, width=100, height=80).points
     (Point(x=20.0, y=20.0),)
     """
-    frame = _frame(correction.image_size, width, height)
+    frame = _frame(_frame_size(correction, prediction), width, height)
     return replace(
         correction,
         image_size=(width, height),
@@ -232,6 +233,11 @@ def place_point(point: _P, frame: Frame) -> _P:
         raise ValidationError("", f"must lie in the image of {size}, got ({point.x:g}, {point.y:g})")
     x, y = _scaled((point.x, point.y), frame)
     return replace(point, x=x, y=y)
+
+
+def _frame_size(correction: Correction, prediction: Prediction | None) -> tuple[int, int] | None:
+    """Return the frame of a correction: users correct what they see drawn, so without its own the prediction's."""
+    return correction.image_size or (prediction.image_size if prediction else None)
 
 
 def _frame(image_size: tuple[int, int] | None, width: int, height: int) -> Frame:

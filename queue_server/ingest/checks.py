@@ -1,6 +1,7 @@
 """Checks of what came against the project and the image, as faults by field."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -11,6 +12,9 @@ from queue_server.backend import Backend
 from queue_server.core import geometry, labels
 from queue_server.errors import FieldError, ImageError, ProblemError
 from queue_server.images import CheckedImage, check_image
+from queue_server.models import is_instant
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def require_sound(title: str, faults: Iterable[FieldError]) -> None:
@@ -41,6 +45,18 @@ def checked_image(backend: Backend, content: bytes, *, declared_sha256: str | No
         return check_image(content, max_pixels=backend.settings.max_image_pixels)
     except ImageError as error:
         raise ProblemError(422, "the image is refused", (FieldError(field="image", message=str(error)),)) from error
+
+
+def sample_faults(sample: Sample) -> tuple[FieldError, ...]:
+    """Return the faults of a sample itself: a time without an instant, a hash that no image could have."""
+    found = []
+    if not is_instant(sample.captured_at):
+        message = f"must be a time of the years 1 to 9999 in UTC, got {sample.captured_at.isoformat()}"
+        found.append(FieldError(field="captured_at", message=message))
+    if sample.image_sha256 is not None and not _SHA256.fullmatch(sample.image_sha256):
+        message = f"must be 64 lower-case hexadecimal digits, got {sample.image_sha256!r}"
+        found.append(FieldError(field="image_sha256", message=message))
+    return tuple(found)
 
 
 def prediction_faults(

@@ -1,6 +1,7 @@
 """Samples, their images, further predictions, and requests by hand."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,7 +19,7 @@ from queue_server.core.uncertainty import confidence
 from queue_server.errors import FieldError, ProblemError
 from queue_server.images import CheckedImage
 from queue_server.ingest import checks
-from queue_server.store import decisions, feedback, projects, samples
+from queue_server.store import changes, decisions, feedback, projects, samples
 from queue_server.store.engine import reading, writing
 
 _CORRECTION = TypeAdapter(types.Correction)
@@ -42,6 +43,7 @@ def take_sample(
     1. The same again: answer from the row, before any decoding. 2. Check all of it. 3. Write the image's bytes.
     4. In one transaction: the rows, the feedback that waited for it, the decision.
     """
+    checks.require_sound("the sample is refused", checks.sample_faults(sample))
     with reading(backend.engine) as session:
         project = projects.get(session, project_id)
         known = samples.find(session, project_id, sample.id)
@@ -88,8 +90,7 @@ def _store(
 
 def _same_again(known: models.Sample, sample: types.Sample, image: bytes | None) -> Taken:
     """Answer a repeat, or raise ProblemError 409: an id's content never changes."""
-    if known.reason == ArchiveReason.ERASED:
-        raise ProblemError(409, "this sample was erased", (FieldError(field="id", message="must be new"),))
+    _check_not_erased(known)
     if known.payload_sha256 != checks.payload_sha256(sample):
         fault = FieldError(field="id", message="must be new, this id was used for other content: make a new id")
         raise ProblemError(409, "a sample with this id and other content is here", (fault,))
@@ -100,6 +101,11 @@ def _same_again(known: models.Sample, sample: types.Sample, image: bytes | None)
         )
         raise ProblemError(409, "a sample with this id and another image is here", (fault,))
     return _taken(known, is_new=False)
+
+
+def _check_not_erased(known: models.Sample) -> None:
+    if is_erased(known):
+        raise ProblemError(409, "this sample was erased", (FieldError(field="id", message="must be new"),))
 
 
 def _insert(
@@ -140,7 +146,7 @@ def _insert(
     session.add(row)
     session.flush()
     assert row.id is not None
-    session.add(models.HistoryEntry(sample_pk=row.id, state=row.state, reason=None, at=now))
+    changes.record(session, row, now=now)
     if prediction is not None:
         session.add(_prediction_row(row, prediction, is_shown=True, now=now))
     session.flush()
@@ -195,12 +201,15 @@ def take_image(backend: Backend, project_id: int, sample_id: UUID, *, image: byt
         known = samples.find(session, project_id, sample_id)
         if known is None:
             raise ProblemError(404, "no such sample: post it first")
+        _check_not_erased(known)
         project = projects.get(session, project_id)
         assert known.id is not None
         prediction = decisions.read_prediction(samples.shown_prediction(session, known.id))
     if known.sent_image_sha256 not in (None, _sha256(image)):
-        fault = FieldError(field="image", message=f"must be the one with SHA-256 {known.sent_image_sha256}")
-        raise ProblemError(409, "the sample is of another image", (fault,))
+        message = f"must be the one with SHA-256 {known.sent_image_sha256}, got {_sha256(image)}"
+        raise ProblemError(409, "the sample is of another image", (FieldError(field="image", message=message),))
+    if known.image_sha256 is not None:
+        return _taken(known, is_new=False)
     checked = checks.checked_image(backend, image, declared_sha256=None)
     if prediction is not None:
         faults = checks.prediction_faults(prediction, project, (checked.width, checked.height))
@@ -209,6 +218,7 @@ def take_image(backend: Backend, project_id: int, sample_id: UUID, *, image: byt
     with writing(backend.engine) as session:
         row = samples.find(session, project_id, sample_id, for_update=True)
         assert row is not None
+        _check_not_erased(row)
         is_new = row.image_sha256 is None
         if is_new:
             _attach(session, row, checked, sent_sha256=_sha256(image), now=now)
@@ -279,6 +289,25 @@ def image_need(sample: models.Sample) -> ImageNeed:
     if sample.state == State.ARCHIVED:
         return ImageNeed.NOT_WANTED
     return ImageNeed.NOT_YET if sample.state == State.AWAITING_FEEDBACK else ImageNeed.WANTED
+
+
+def image_needs(backend: Backend, project_id: int, sample_ids: Sequence[UUID]) -> dict[UUID, ImageNeed]:
+    """Return what is said of the images of the samples that are known, in the order asked.
+
+    An erased sample counts as stored: its image can never be taken any more.
+    """
+    with reading(backend.engine) as session:
+        known = samples.find_many(session, project_id, sample_ids)
+    return {
+        sample_id: ImageNeed.STORED if is_erased(known[sample_id]) else image_need(known[sample_id])
+        for sample_id in sample_ids
+        if sample_id in known
+    }
+
+
+def is_erased(sample: models.Sample) -> bool:
+    """Tell whether a sample's content was erased, for good."""
+    return sample.state == State.ARCHIVED and sample.reason == ArchiveReason.ERASED
 
 
 def _sha256(content: bytes | None) -> str | None:

@@ -46,7 +46,7 @@ def show_overview() -> str:
 def show_docs() -> str:
     """Show the API as its OpenAPI document describes it."""
     _admin()
-    reference = read_reference(current_app.extensions["lookswrong_openapi"])
+    reference = read_reference(current_app.extensions["lookswrong_openapi"], base_url=_public_url())
     return render_template("pages/docs.html", reference=reference, public_url=_public_url())
 
 

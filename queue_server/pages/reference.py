@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from queue_server.models import Document
+from queue_server.pages.curl import curl
 
 _SCHEMAS = "#/components/schemas/"
 #: what an app sends comes first, what a probe asks last
@@ -27,7 +28,7 @@ class Member:
     """One named value: a parameter, a part of a form, a field of a type."""
 
     name: str
-    #: of a parameter: path or query
+    #: of a parameter: path, query or header
     place: str
     phrase: Phrase
     is_required: bool
@@ -62,6 +63,8 @@ class Operation:
     path: str
     summary: str
     access: str
+    #: the command line that makes it
+    curl: str
     parameters: tuple[Member, ...]
     bodies: tuple[Content, ...]
     replies: tuple[Reply, ...]
@@ -85,12 +88,14 @@ class Reference:
     types: tuple[NamedType, ...]
 
 
-def read_reference(document: Document) -> Reference:
+def read_reference(document: Document, *, base_url: str = "http://127.0.0.1:8500") -> Reference:
     """Read an OpenAPI document: its calls in the order of use, its types by name."""
     paths = sorted(document["paths"].items(), key=lambda item: (_rank(item[0]), item[0]))
     return Reference(
         operations=tuple(
-            _operation(method, path, operation) for path, methods in paths for method, operation in methods.items()
+            _operation(method, path, operation, base_url=base_url)
+            for path, methods in paths
+            for method, operation in methods.items()
         ),
         types=tuple(_named_type(name, schema) for name, schema in sorted(document["components"]["schemas"].items())),
     )
@@ -178,13 +183,14 @@ def _rank(path: str) -> int:
     return next(rank for rank, start in enumerate(_ORDER) if path.startswith(start))
 
 
-def _operation(method: str, path: str, operation: Document) -> Operation:
+def _operation(method: str, path: str, operation: Document, *, base_url: str) -> Operation:
     return Operation(
         anchor=operation["operationId"],
         method=method.upper(),
         path=path,
         summary=operation["summary"],
         access=operation.get("description") or _open_access(operation),
+        curl=curl(method, path, operation, base_url=base_url),
         parameters=tuple(_parameter(value) for value in operation["parameters"]),
         bodies=_contents(operation.get("requestBody", {})),
         replies=tuple(

@@ -1,12 +1,20 @@
 """Annotations as they come back: each version of each is kept, the latest counts."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
+from pydantic import TypeAdapter
 from sqlmodel import Session, col, select, update
 
+from feedback_sdk.types import Task, Verdict
 from queue_server import models
+from queue_server.core import datasets
+from queue_server.core.annotation import Annotation, Difference
+from queue_server.core.outcome import Outcome, outcome
 
 Row = models.Annotation
+
+_ANNOTATION = TypeAdapter(Annotation)
 
 
 def latest_versions(session: Session, sample_pk: int) -> list[Row]:
@@ -19,6 +27,34 @@ def latest_versions(session: Session, sample_pk: int) -> list[Row]:
 def live(session: Session, sample_pk: int) -> list[Row]:
     """Return the latest versions that are still in Label Studio."""
     return [row for row in latest_versions(session, sample_pk) if row.deleted_at is None]
+
+
+def chosen(session: Session, sample_pk: int) -> datasets.Candidate | None:
+    """Return the annotation of a sample that counts: finished, readable, and still in Label Studio."""
+    return datasets.choose_annotation(_candidates(live(session, sample_pk)))
+
+
+def _candidates(rows: list[Row]) -> Iterator[datasets.Candidate]:
+    for row in rows:
+        if row.document is not None and row.fault is None:
+            yield datasets.Candidate(
+                id=row.label_studio_annotation_id,
+                annotation=_ANNOTATION.validate_python(row.document, strict=False),
+                annotator=row.annotator,
+                updated_at=row.updated_at,
+                is_ground_truth=row.is_ground_truth,
+                is_skipped=row.is_skipped,
+            )
+
+
+def outcome_of(session: Session, sample_pk: int, *, verdict: str | None, task: Task) -> Outcome | None:
+    """Return whether the users were right, as the annotation that counts says."""
+    rows = live(session, sample_pk)
+    counts = datasets.choose_annotation(_candidates(rows))
+    difference = next(
+        (row.model_difference for row in rows if counts and row.label_studio_annotation_id == counts.id), None
+    )
+    return outcome(Verdict(verdict) if verdict else None, Difference(**difference) if difference else None, task=task)
 
 
 def record(session: Session, row: Row) -> bool:

@@ -10,7 +10,7 @@ from feedback_sdk import types
 from queue_server import models
 from queue_server.core import policy
 from queue_server.core.policy import ArchiveReason, State
-from queue_server.store import feedback, labeling_tasks, projects, samples
+from queue_server.store import annotations, changes, feedback, labeling_tasks, projects, samples
 
 _PREDICTION = TypeAdapter(types.Prediction)
 
@@ -32,8 +32,13 @@ def redecide(session: Session, sample: models.Sample, *, trigger: policy.Trigger
     candidate = _candidate(session, sample)
     decision = policy.decide(candidate, pinned.policy, now)
     session.add(_decision_row(sample, decision, trigger=trigger, now=now))
+    is_news = candidate.opinion.verdict != sample.verdict
     _update_figures(session, sample, candidate, decision, now=now)
+    known = changes.last(session, sample.id) if is_news else None
     _obey(session, sample, decision, now=now)
+    if known is not None and changes.last(session, sample.id).id == known.id:
+        # The state stayed: what users say of it is a change all the same.
+        changes.record(session, sample, now=now)
     return decision
 
 
@@ -77,11 +82,18 @@ def _update_figures(
     now: datetime,
 ) -> None:
     """Keep the latest figures on the sample itself; the window's end is due once."""
+    assert sample.id is not None
+    verdict = candidate.opinion.verdict
+    outcome = None
+    if sample.state == State.ANNOTATED:
+        task = types.Task(projects.get(session, sample.project_id).task)
+        outcome = annotations.outcome_of(session, sample.id, verdict=verdict, task=task)
     session.exec(
         update(models.Sample)
         .where(col(models.Sample.id) == sample.id)
         .values(
-            verdict=candidate.opinion.verdict,
+            verdict=verdict,
+            outcome=outcome,
             is_disputed=candidate.opinion.is_disputed,
             priority=max(sample.priority, decision.priority),
             inclusion_probability=decision.inclusion_probability,

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select, update
 
 from queue_server import models
 from queue_server.core.policy import State
+from queue_server.store import changes
 
 
 def serialize(session: Session, sample_id: UUID) -> None:
@@ -28,6 +29,14 @@ def find(session: Session, project_id: int, sample_id: UUID, *, for_update: bool
     if for_update:
         query = query.with_for_update().execution_options(populate_existing=True)
     return session.exec(query).one_or_none()
+
+
+def find_many(session: Session, project_id: int, sample_ids: Sequence[UUID]) -> dict[UUID, models.Sample]:
+    """Return a project's samples of these ids, by id."""
+    query = select(models.Sample).where(
+        models.Sample.project_id == project_id, col(models.Sample.sample_id).in_(sample_ids)
+    )
+    return {row.sample_id: row for row in session.exec(query)}
 
 
 def lock(session: Session, sample_pk: int) -> models.Sample:
@@ -141,11 +150,20 @@ def move(session: Session, sample: models.Sample, *, state: State, reason: str |
     )
     if result.rowcount != 1:
         return False
-    assert sample.id is not None
-    session.add(models.HistoryEntry(sample_pk=sample.id, state=state, reason=reason, at=now))
-    session.flush()
     session.refresh(sample)
+    changes.record(session, sample, now=now)
     return True
+
+
+def keep_outcome(session: Session, sample: models.Sample, outcome: str | None) -> None:
+    """Record whether a sample's users were right; None: not known."""
+    session.exec(
+        update(models.Sample)
+        .where(col(models.Sample.id) == sample.id)
+        .values(outcome=outcome)
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(sample)
 
 
 def exportable(session: Session, project_id: int, archive_reasons: Sequence[str]) -> list[models.Sample]:
@@ -158,9 +176,3 @@ def exportable(session: Session, project_id: int, archive_reasons: Sequence[str]
         (col(row.state) == State.ANNOTATED) | is_let_stand,
     )
     return list(session.exec(query.order_by(col(row.id))))
-
-
-def history(session: Session, sample_pk: int) -> list[models.HistoryEntry]:
-    """Return a sample's changes of state, the oldest first."""
-    query = select(models.HistoryEntry).where(models.HistoryEntry.sample_pk == sample_pk)
-    return list(session.exec(query.order_by(col(models.HistoryEntry.id))))

@@ -237,7 +237,7 @@ def test_correction_is_scaled_and_clipped():
         boxes=[change("remove", 0), change("add", label="pill", at=(310, 10, 400, 20))],
         points=[Point(x=1.0, y=2.0)],
     )
-    placed = place_correction(correction, width=640, height=480)
+    placed = place_correction(correction, None, width=640, height=480)
     assert sides(placed.boxes[0]) == (None, None, None, None)
     assert sides(placed.boxes[1]) == (620, 20, 640, 40)
     assert placed.points == (Point(x=2.0, y=4.0),)
@@ -247,3 +247,29 @@ def test_moved_box_keeps_the_models_label_unless_the_user_names_another():
     moved = change("move", 0, at=(0, 0, 9, 9))
     assert corrected_box(moved, label="pill").label == "pill"
     assert corrected_box(change("move", 0, label="capsule", at=(0, 0, 9, 9)), label="pill").label == "capsule"
+
+
+SHRUNK = {"width": 1000, "height": 750}
+ORIGINAL = Prediction(model_version="1", task="detection", image_size=(4000, 3000), boxes=[])
+
+
+def test_correction_without_a_frame_is_in_the_pixels_of_its_prediction() -> None:
+    said = Correction(
+        points=[Point(x=3000.0, y=2000.0)],
+        boxes=[BoxCorrection(action="add", label="pill", x_min=0.0, y_min=0.0, x_max=400.0, y_max=300.0)],
+    )
+    assert correction_faults(said, ORIGINAL, **SHRUNK) == ()
+    placed = place_correction(said, ORIGINAL, **SHRUNK)
+    assert placed.points == (Point(x=750.0, y=500.0),)
+    assert (placed.boxes[0].x_max, placed.boxes[0].y_max) == (100.0, 75.0)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "prediction", "expected"),
+    [((1000, 750), ORIGINAL, 900.0), ((2000, 1500), ORIGINAL, 450.0), (None, None, 900.0), (None, ORIGINAL, 225.0)],
+)
+def test_frame_of_a_correction_is_its_own_then_the_predictions_then_the_stored_image(
+    image_size: tuple[int, int] | None, prediction: Prediction | None, expected: float
+) -> None:
+    said = Correction(image_size=image_size, points=[Point(x=900.0, y=600.0)])
+    assert place_correction(said, prediction, **SHRUNK).points[0].x == expected

@@ -173,3 +173,20 @@ def test_one_bad_sample_of_a_batch_leaves_the_others_alone(server: Server) -> No
     assert [(item["id"], item["status"]) for item in results] == [(good["id"], 201), (bad["id"], 422), (None, 422)]
     assert results[1]["errors"][0]["field"] == "tags"
     assert lost in results[2]["errors"][0]["message"]
+
+
+BEYOND_UTC = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+
+
+@pytest.mark.parametrize("text", BEYOND_UTC)
+def test_time_that_utc_cannot_express_is_refused_with_its_field(server: Server, text: str) -> None:
+    document = json.dumps({"id": str(uuid4()), "captured_at": text})
+    answer = server.ingest.post("/v1/samples", files={"sample": (None, document, "application/json")})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "captured_at")
+
+
+@pytest.mark.parametrize("path", ["/v1/samples", "/v1/samples/changes"])
+@pytest.mark.parametrize("text", BEYOND_UTC)
+def test_query_for_a_time_that_utc_cannot_express_is_refused(server: Server, path: str, text: str) -> None:
+    answer = server.read.get(path, params={"since": text})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "since")

@@ -1,12 +1,26 @@
 """Samples and feedback over HTTP, on both databases."""
 
 import hashlib
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 
 from feedback_sdk.types import Box
+from queue_server.core.proposals import spots
+from queue_server.proposals import proposal_of
+from queue_server.store import labeling_tasks, samples
+from queue_server.store.engine import reading
 from tests.server.conftest import Server, jpeg, prediction, sample
+
+
+def shown_spots(server: Server, sample_id: UUID) -> list[tuple[float, float]]:
+    """Return where an annotator is shown what users marked."""
+    with reading(server.backend.engine) as session:
+        row = samples.find(session, server.project.id, sample_id)
+        task = labeling_tasks.of_sample(session, row.id)
+        found = proposal_of(session, row, task, server.backend.settings)
+    return [(point.x, point.y) for point in spots(found)]
 
 
 def test_new_sample_is_201_and_the_same_again_200(each_server: Server) -> None:
@@ -141,3 +155,24 @@ def test_box_across_the_edge_is_kept_as_it_was_sent(server: Server) -> None:
     value = sample(prediction(boxes=[crossing]))
     assert server.post(value, jpeg()).status_code == 201
     assert server.sample(value.id)["prediction"]["boxes"][0]["x_min"] == -5.0
+
+
+def test_correction_without_image_size_is_in_the_pixels_of_the_prediction(each_server: Server) -> None:
+    value = sample(prediction(image_size=(640, 480), boxes=[]))
+    each_server.post(value, jpeg(64, 48))
+    spot = {"points": [{"x": 500.0, "y": 400.0}]}
+    assert each_server.say(value.id, "corrected", correction=spot).status_code == 202
+    outside = {"points": [{"x": 700.0, "y": 400.0}]}
+    answer = each_server.say(value.id, "corrected", correction=outside)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "correction.points.0")
+    assert shown_spots(each_server, value.id) == [(50.0, 40.0)]
+
+
+def test_age_of_feedback_is_what_its_first_arrival_said(each_server: Server) -> None:
+    value, feedback_id = sample(), str(uuid4())
+    each_server.post(value, jpeg())
+    for age_ms in (60_000, 3_600_000, 0):
+        assert each_server.say(value.id, "rejected", id=feedback_id, age_ms=age_ms).status_code == 202
+    (kept,) = each_server.sample(value.id)["feedback"]
+    lag = datetime.fromisoformat(kept["received_at"]) - datetime.fromisoformat(kept["given_at"])
+    assert lag == timedelta(seconds=60)

@@ -58,6 +58,8 @@ def test_every_call_of_the_wire_is_described() -> None:
     assert calls == {
         ("POST", "/v1/samples"),
         ("POST", "/v1/samples/batch"),
+        ("POST", "/v1/samples/wanted"),
+        ("GET", "/v1/samples/changes"),
         ("PUT", "/v1/samples/{sample_id}/image"),
         ("POST", "/v1/samples/{sample_id}/predictions"),
         ("POST", "/v1/samples/{sample_id}/request"),

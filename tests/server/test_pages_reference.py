@@ -2,11 +2,11 @@
 
 import pytest
 
-from queue_server.api import exports, feedback, health, queries, samples
+from queue_server.api import changes, exports, feedback, health, queries, samples
 from queue_server.api.openapi import openapi
 from queue_server.pages.reference import NamedType, Operation, Reference, phrase, read_reference
 
-REGISTERED = (exports, feedback, health, queries, samples)
+REGISTERED = (changes, exports, feedback, health, queries, samples)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from feedback_sdk.bounds import Number, Text
 from feedback_sdk.errors import ValidationError
-from feedback_sdk.types import SIDE, UNIT, Prediction, Task
+from feedback_sdk.shapes import SIDE, UNIT
+from feedback_sdk.types import Prediction, Task
 from queue_server.core.annotation import Annotation
 from queue_server.errors import ExportError
 
