@@ -22,8 +22,19 @@ CODE = sorted(file for folder in PACKAGES for file in (ROOT / folder).rglob("*.p
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-#: the SDK's boundary, the worker's job and the image decoder may catch whatever comes
-BROAD_EXCEPTS = {"feedback_sdk/client.py", "feedback_sdk/aio.py", "queue_server/worker.py", "queue_server/images.py"}
+#: The SDK's boundary (calls from the app, calls of what the app gave, the thread that sends), the worker's job and the
+#: image decoders may catch whatever comes; a benchmark measures what its libraries raise.
+BROAD_EXCEPTS = {
+    "benchmarks/client_sdks/child_captures.py",
+    "benchmarks/client_sdks/child_timing.py",
+    "feedback_sdk/client.py",
+    "feedback_sdk/preparation/before_send.py",
+    "feedback_sdk/preparation/photos.py",
+    "feedback_sdk/refusals.py",
+    "feedback_sdk/sender/sender.py",
+    "queue_server/images.py",
+    "queue_server/worker.py",
+}
 
 
 def shown(file: Path) -> str:
@@ -161,7 +172,9 @@ def test_sdk_of_the_wheel_runs_with_the_standard_library_alone(wheel: Path, tmp_
 
 @pytest.mark.parametrize("file", sorted((ROOT / "feedback_sdk").rglob("*.py")), ids=shown)
 def test_sdk_imports_the_standard_library_alone(file: Path) -> None:
-    assert imported(file) - sys.stdlib_module_names - {"feedback_sdk"} == set()
+    # Pillow is the extra `[images]`, imported where an app wants its images reduced
+    allowed = {"feedback_sdk", "PIL"} if file.name == "photos.py" else {"feedback_sdk"}
+    assert imported(file) - sys.stdlib_module_names - allowed == set()
 
 
 @pytest.mark.parametrize("name", ["errors", "processes", "local_label_studio"])
