@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 BASE_SECONDS = 0.5
 CAP_SECONDS = 60.0
+#: A probe is small, and what waits on disk should go soon after the server is back.
+PROBE_CAP_SECONDS = 20.0
 #: A wrong key, address or proxy is mended by a person, which takes minutes.
 MISCONFIGURED_CAP_SECONDS = 300.0
 #: A server cannot put us off for longer than this.

@@ -63,7 +63,7 @@ class Line:
         self.circuit.probe(is_alive=is_alive)
         if is_alive:
             return 0.0
-        wait = retry.jitter(self.circuit.failures, _draw())
+        wait = retry.jitter(self.circuit.failures, _draw(), cap_seconds=retry.PROBE_CAP_SECONDS)
         self._warn(outcome, wait)
         return wait
 
