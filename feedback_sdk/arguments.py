@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from time import time_ns
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -78,7 +79,7 @@ def sample_text(  # the fields of a sample
     )
     if is_plain:
         said = "" if prediction is None else f',"prediction":{prediction.wire_text()}'
-        return f'{{"captured_at":"{datetime.now(UTC).isoformat()[:-6]}Z","id":"{sample_id}"{said}}}'
+        return f'{{"captured_at":"{now_text()}","id":"{sample_id}"{said}}}'
     return wire_text(
         types.Sample(
             id=UUID(sample_id),
@@ -93,6 +94,19 @@ def sample_text(  # the fields of a sample
             embedding=_embedding(embedding),
         )
     )
+
+
+def now_text() -> str:
+    """Return this instant as JSON has it, to the microsecond; all but the fraction is made once a second."""
+    second, nanoseconds = divmod(time_ns(), 1_000_000_000)
+    known, text = _second[0]
+    if known != second:
+        text = datetime.fromtimestamp(second, UTC).isoformat()[:19]
+        _second[0] = second, text  # one assignment: threads see both or neither
+    return f"{text}.{nanoseconds // 1000:06d}Z"
+
+
+_second: list[tuple[int, str]] = [(0, "1970-01-01T00:00:00")]
 
 
 def time_or_now(value: object) -> datetime:

@@ -156,9 +156,14 @@ class Prediction:
         if self.multi_label or self.polygons is not None or self.masks is not None or self.keypoints is not None:
             return _general_text(self)
         more = f'"boxes":[{",".join([box.wire_text() for box in self.boxes])}],' if self.boxes is not None else ""
-        for name in ("classes", "confidence", "count", "image_size"):
-            if (value := getattr(self, name)) is not None:
-                more += f'"{name}":{wire_text(value)},'
+        if self.classes is not None:
+            more += f'"classes":{wire_text(self.classes)},'
+        if self.confidence is not None:
+            more += f'"confidence":{wire_text(self.confidence)},'
+        if self.count is not None:
+            more += f'"count":{wire_text(self.count)},'
+        if self.image_size is not None:
+            more += f'"image_size":{wire_text(self.image_size)},'
         return f'{{{more}"model_version":{quoted(self.model_version)},"task":"{self.task.value}"}}'
 
 
