@@ -139,7 +139,15 @@ def test_lock_file_holds_every_named_dependency() -> None:
     assert names - locked == set()
 
 
-@pytest.mark.parametrize("name", ["feedback_sdk/py.typed", "queue_server/py.typed", "queue_server/widgets/README.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "feedback_sdk/py.typed",
+        "queue_server/py.typed",
+        "queue_server/static/token-vectors.json",
+        "queue_server/widgets/README.md",
+    ],
+)
 def test_wheel_holds(wheel: Path, name: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert name in archive.namelist()

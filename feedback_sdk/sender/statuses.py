@@ -50,9 +50,9 @@ class SampleStatus:
     state: str
     #: why it was queued or archived
     reason: str | None = None
-    #: what its users say: confirmed, rejected, corrected or disputed
+    #: what its users say together: confirmed, rejected or corrected
     verdict: str | None = None
-    #: by the annotator's word: user_right or user_wrong; None: not known, or nobody objected
+    #: by the annotator's word: user_right or user_wrong; None: no annotation yet, or nobody said anything
     outcome: str | None = None
     #: when it came there
     at: datetime
