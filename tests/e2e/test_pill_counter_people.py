@@ -121,9 +121,10 @@ def test_simulated_samples_are_described(model_file: Path, server: Server, tmp_p
 
 def test_a_second_simulation_sends_the_same_bytes(model_file: Path, server: Server, tmp_path: Path) -> None:
     assert run_simulate(model_file, server.url, tmp_path)[0] == 0
-    first, server.bodies[:] = sorted(server.bodies), []
+    first, server.arrivals[:] = sorted(server.arrivals), []
+    # other content under the same id would be refused, and the status say so
     assert run_simulate(model_file, server.url, tmp_path)[0] == 0
-    assert sorted(server.bodies) == first
+    assert sorted(server.arrivals) == first
     assert len(server.samples) == 5
 
 
@@ -149,10 +150,10 @@ def test_simulate_says_what_was_not_delivered(
 def test_simulate_says_what_the_server_refused(
     model_file: Path, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.answers.append((422, {}, b"{}"))
+    server.faults |= {"/v1/samples/batch": 422, "/v1/samples": 422}
     status, _ = run_simulate(model_file, server.url, tmp_path)
     assert status == 1
-    assert "refusals: {'quarantined': 1}" in capsys.readouterr().err
+    assert "refusals: {'quarantined': 5}" in capsys.readouterr().err
 
 
 def proposal(*verdicts: UserVerdict, sample_id: str = "s", prediction: Prediction | None = None) -> dict:
