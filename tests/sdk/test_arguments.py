@@ -1,6 +1,8 @@
 """What an app hands over, as wire values."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -26,9 +28,31 @@ NOTHING_MORE = {
 
 
 def test_a_new_id_is_a_random_uuid_in_both_its_forms():
-    ids = [arguments.new_id() for _ in range(100)]
+    ids = [arguments.new_id() for _ in range(600)]
     assert all(UUID(text).bytes == raw and UUID(text).version == 4 for text, raw in ids)
-    assert len({text for text, _ in ids}) == 100
+    assert len({text for text, _ in ids}) == 600
+
+
+def test_a_child_of_a_fork_does_not_give_out_its_parents_ids():
+    arguments.new_id()
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, b"".join(arguments.new_id()[1] for _ in range(200)))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    drawn = os.read(ours, 16 * 200)
+    assert not {drawn[start : start + 16] for start in range(0, len(drawn), 16)} & {
+        arguments.new_id()[1] for _ in range(200)
+    }
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_threads_get_ids_of_their_own():
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda _: arguments.new_id()[0], range(5000)))
+    assert len(set(ids)) == 5000
 
 
 @pytest.mark.parametrize("seconds", [0, 0.4, 1.0, 86_400.0])
