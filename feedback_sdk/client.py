@@ -266,7 +266,7 @@ class FeedbackClient:
         if is_switched_on("LOOKSWRONG_DISABLED"):
             warn("LOOKSWRONG_DISABLED is set: nothing is captured")
             return
-        if not (url and self._api_key) and self._options.get("transport") is None:
+        if not (url and self._api_key) and not opening.needs_no_server(self._options):
             warn("LOOKSWRONG_URL and LOOKSWRONG_API_KEY must be set to capture; nothing is")
             return
         check(self._options)

@@ -17,12 +17,17 @@ _MAX_SPOOL_BYTES = 256 << 20
 _MAX_SPOOL_AGE = timedelta(days=30)
 
 
+def needs_no_server(options: Options) -> bool:
+    """Return whether a client goes without a URL and a key: it has its own way, or sends nothing."""
+    return options.get("transport") is not None or _is_dry(options)
+
+
 def open_sender(
     url: str, api_key: str, *, spool_dir: str | os.PathLike[str] | None, options: Options, drops: Drops
 ) -> Sender:
     """Return a sender on its spool; raise FeedbackError where the options do not allow one."""
     kid = tokens.split_key(api_key)[0] if api_key else ""
-    is_dry = options.get("dry_run", False) or is_switched_on("LOOKSWRONG_DRY_RUN")
+    is_dry = _is_dry(options)
     transport = _transport(url, options, is_dry=is_dry)
     folder = Path(spool_dir) if spool_dir else state_folder(url=url, kid=kid)
     before_send = options.get("before_send")
@@ -43,6 +48,10 @@ def open_sender(
         collapse=options.get("collapse"),
     )
     return Sender(spool, transport, options=_sender_options(api_key, options), drops=drops, preparation=preparation)
+
+
+def _is_dry(options: Options) -> bool:
+    return options.get("dry_run", False) or is_switched_on("LOOKSWRONG_DRY_RUN")
 
 
 def _transport(url: str, options: Options, *, is_dry: bool) -> Transport:

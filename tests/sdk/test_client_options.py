@@ -62,6 +62,13 @@ def test_a_dry_run_logs_and_sends_nothing(make_client, server, caplog, tmp_path)
     assert "/v1/samples" in caplog.text
 
 
+def test_a_dry_run_needs_neither_server_nor_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOOKSWRONG_DRY_RUN", "1")
+    with FeedbackClient(spool_dir=tmp_path) as client:
+        assert client.log_prediction(b"image", PREDICTION) is not None
+        assert client.flush(10)
+
+
 def test_a_dry_run_leaves_alone_what_waits_for_the_server(make_client, server):
     away = make_client(server.url, transport=MemoryTransport([TransportError("away")] * 100))
     waiting = away.log_prediction(None, PREDICTION)
