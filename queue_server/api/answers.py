@@ -198,6 +198,8 @@ class SampleAnswer:
     metadata: dict[str, object]
     subject: str | None
     stream: str | None
+    capture_probability: float
+    stands_for: int
     image: ImageNeed
     image_url: str | None
     prediction: Prediction | None

@@ -75,6 +75,8 @@ def _sample_answer(session: Session, row: models.Sample) -> SampleAnswer:
         metadata=row.extra,
         subject=row.subject,
         stream=row.stream,
+        capture_probability=row.capture_probability,
+        stands_for=row.stands_for,
         image=image_need(row),
         image_url=_image_url(row),
         prediction=shown[0] if shown else None,

@@ -17,6 +17,10 @@ from queue_server.ingest import checks
 from queue_server.store import decisions, feedback, projects, samples
 from queue_server.store.engine import writing
 
+#: Verdicts of one reporter whose times are closer than this come in the order of their arrival: `age_ms` is in whole
+#: milliseconds, and the network's jitter is larger than the time between two calls of an app.
+NEAR_TIE = timedelta(seconds=1)
+
 
 def take_feedback(backend: Backend, caller: Caller, given: types.Feedback, *, now: datetime) -> None:
     """Keep a verdict once, and decide anew on its sample.
@@ -47,7 +51,8 @@ def _store(backend: Backend, caller: Caller, given: types.Feedback, *, now: date
             _check_same(known, given, caller)
             return
         fault = _fault(session, caller, given, sample)
-        row = _row(caller, given, sample, fault=fault, now=now)
+        given_at = _given_at(session, caller, given, now=now)
+        row = _row(caller, given, sample, fault=fault, given_at=given_at, now=now)
         session.add(row)
         session.flush()
         if sample is not None and fault is None:
@@ -77,13 +82,27 @@ def _fault(session: Session, caller: Caller, given: types.Feedback, sample: mode
     return "; ".join(f"{fault.field}: {fault.message}" for fault in faults) or None
 
 
+def _given_at(session: Session, caller: Caller, given: types.Feedback, *, now: datetime) -> datetime:
+    """Return when the user said it; after what the same reporter said within NEAR_TIE of it and came before it."""
+    # A clock may be wrong and an answer years old: its time is bounded by what a database can hold.
+    given_at = now - timedelta(milliseconds=min(given.age_ms, 10 * 365 * 86_400_000))
+    tied = feedback.last_given_at(
+        session, caller.project_id, given.sample_id, reporter=given.reporter, since=given_at, before=given_at + NEAR_TIE
+    )
+    return tied + timedelta(microseconds=1) if tied is not None else given_at
+
+
 def _row(
-    caller: Caller, given: types.Feedback, sample: models.Sample | None, *, fault: str | None, now: datetime
+    caller: Caller,
+    given: types.Feedback,
+    sample: models.Sample | None,
+    *,
+    fault: str | None,
+    given_at: datetime,
+    now: datetime,
 ) -> models.Feedback:
     correction = to_wire(given.correction) if given.correction else None
     assert correction is None or isinstance(correction, dict)
-    # A clock may be wrong and an answer years old: its time is bounded by what a database can hold.
-    age = timedelta(milliseconds=min(given.age_ms, 10 * 365 * 86_400_000))
     return models.Feedback(
         project_id=caller.project_id,
         feedback_id=given.id,
@@ -95,7 +114,7 @@ def _row(
         comment=given.comment,
         reporter=given.reporter,
         source="token" if caller.token else "key",
-        given_at=now - age,
+        given_at=given_at,
         received_at=now,
         fault=fault,
     )

@@ -1,5 +1,6 @@
 """Feedback, append-only; it may be there before its sample."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session, col, select, update
@@ -15,6 +16,20 @@ def find(session: Session, project_id: int, feedback_id: UUID) -> models.Feedbac
         models.Feedback.project_id == project_id, models.Feedback.feedback_id == feedback_id
     )
     return session.exec(query).one_or_none()
+
+
+def last_given_at(
+    session: Session, project_id: int, sample_id: UUID, *, reporter: str | None, since: datetime, before: datetime
+) -> datetime | None:
+    """Return when a reporter last gave feedback on a sample in that time, parked or not; None: they gave none."""
+    query = select(models.Feedback.given_at).where(
+        models.Feedback.project_id == project_id,
+        models.Feedback.sample_id == sample_id,
+        models.Feedback.reporter == reporter,
+        models.Feedback.given_at >= since,
+        models.Feedback.given_at < before,
+    )
+    return session.exec(query.order_by(col(models.Feedback.given_at).desc()).limit(1)).first()
 
 
 def parked(session: Session, project_id: int, sample_id: UUID) -> list[models.Feedback]:

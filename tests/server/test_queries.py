@@ -61,6 +61,15 @@ def test_since_takes_what_came_from_then_on(server: Server) -> None:
     assert len(ids(server, since=(moment - timedelta(hours=1)).isoformat().replace("+00:00", "Z"))) == 2
 
 
+@pytest.mark.parametrize("design", [{}, {"capture_probability": 0.25, "stands_for": 12}])
+def test_sample_says_what_it_stands_for(each_server: Server, design: dict[str, float]) -> None:
+    value = sample(**design)
+    each_server.post(value)
+    found = each_server.sample(value.id)
+    expected = {"capture_probability": 1.0, "stands_for": 1} | design
+    assert {name: found[name] for name in expected} == expected
+
+
 def test_projects_do_not_see_each_others_samples(server: Server) -> None:
     from queue_server.auth import Scope, make_key
     from queue_server.store.engine import writing
