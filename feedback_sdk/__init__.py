@@ -7,8 +7,11 @@ TYPE_CHECKING = False  # type checkers take it for typing's, whose import would 
 if TYPE_CHECKING:
     from feedback_sdk.aio import AsyncFeedbackClient
     from feedback_sdk.client import FeedbackClient
+    from feedback_sdk.drops import Drop, DropReason
     from feedback_sdk.preparation.before_send import Capture
     from feedback_sdk.preparation.bursts import Collapse
+    from feedback_sdk.sender import Stats
+    from feedback_sdk.sender.statuses import SampleStatus
     from feedback_sdk.types import (
         Box,
         BoxCorrection,
@@ -32,6 +35,8 @@ __all__ = [
     "Capture",
     "Collapse",
     "Correction",
+    "Drop",
+    "DropReason",
     "Feedback",
     "FeedbackClient",
     "Keypoint",
@@ -41,6 +46,8 @@ __all__ = [
     "Prediction",
     "Rle",
     "Sample",
+    "SampleStatus",
+    "Stats",
     "Task",
     "Verdict",
 ]
@@ -48,6 +55,10 @@ _ELSEWHERE = {
     "AsyncFeedbackClient": "aio",
     "Capture": "preparation.before_send",
     "Collapse": "preparation.bursts",
+    "Drop": "drops",
+    "DropReason": "drops",
+    "SampleStatus": "sender.statuses",
+    "Stats": "sender",
     "FeedbackClient": "client",
 }
 

@@ -1,6 +1,6 @@
 """`python -m feedback_sdk check`: say what stands between this machine and the server, each fault with its remedy.
 
-(`spool` looks at what waits on this machine: see `spool_command`.)
+(`spool` looks at what waits on this machine: see `feedback_sdk.spool.command`.)
 
 It asks the server how it is and then sends one sample of a 2 x 2 image without a prediction, tagged
 `lookswrong-check`. Its id and content hang on server and key alone: however often it runs, it makes one sample.
@@ -12,6 +12,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from json import loads
@@ -22,11 +23,22 @@ from uuid import NAMESPACE_URL, uuid5
 from feedback_sdk import retry, tokens
 from feedback_sdk.calls import auth_headers, sample_request
 from feedback_sdk.errors import FeedbackError, TransportError, ValidationError
+from feedback_sdk.options import is_switched_on
 from feedback_sdk.pixels import Shape, encode_png
 from feedback_sdk.spool import command as spool_command
 from feedback_sdk.spool import state_folder
+from feedback_sdk.spool.quarantine import reason
 from feedback_sdk.transport import HttpTransport, Request, Response, checked_url
 
+_ABOUT = """\
+The Looks Wrong SDK, seen from this machine.
+
+  check   says what stands between here and the server, each fault with its remedy; it sends one tiny sample, always
+          the same, tagged `lookswrong-check`
+  spool   shows what is not sent yet and what the server refused and why, and sends refused records again
+
+Both know an app's server and key by the same variables as the app: LOOKSWRONG_URL, LOOKSWRONG_API_KEY and, if it has
+a folder of its own, LOOKSWRONG_SPOOL_DIR. `check --help` and `spool list --help` tell the options in their place."""
 _CLOCK_SECONDS = 300
 _TIMEOUT_SECONDS = 10.0
 _KEY_REMEDY = "set LOOKSWRONG_API_KEY to a key of `lookswrong key create --project P --scope ingest`"
@@ -40,16 +52,22 @@ class _FaultError(FeedbackError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0 where all is well, 1 where it found a fault, 2 where it cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m feedback_sdk", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    check = commands.add_parser("check", help="look for faults between here and the server")
-    check.add_argument("--url", default=os.environ.get("LOOKSWRONG_URL", ""))
-    check.add_argument("--api-key", default=os.environ.get("LOOKSWRONG_API_KEY", ""))
-    check.add_argument("--spool-dir", default=os.environ.get("LOOKSWRONG_SPOOL_DIR", ""))
+    parser = argparse.ArgumentParser(
+        prog="python -m feedback_sdk", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="{check,spool}")
+    about = "look for faults between here and the server"
+    check = commands.add_parser("check", help=about, description=about)
+    spool_command.add_place_to(check)
     check.set_defaults(run=_check)
     spool_command.add_to(commands)
     given = parser.parse_args(arguments)
-    code: int = given.run(given)
+    code = 1
+    try:
+        code = given.run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; what the interpreter flushes at its end has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
@@ -63,6 +81,8 @@ def _check(given: argparse.Namespace) -> int:
 
 def _lines(url: str, api_key: str, *, spool_dir: str) -> Iterator[str]:
     """Yield one line for each step; a step that cannot be taken without the last ends the list."""
+    if is_switched_on("LOOKSWRONG_DISABLED"):
+        yield str(_FaultError("LOOKSWRONG_DISABLED is set: no client captures anything", remedy="unset it"))
     try:
         yield _settings(url, api_key)
     except _FaultError as fault:
@@ -105,6 +125,7 @@ def _settings(url: str, api_key: str) -> str:
 
 
 def _spool(folder: Path) -> str:
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -112,6 +133,10 @@ def _spool(folder: Path) -> str:
     except OSError as error:
         remedy = "set LOOKSWRONG_SPOOL_DIR to a folder that this user may write to"
         raise _FaultError(f"the spool folder {folder} is not writable: {error.strerror}", remedy=remedy) from None
+    finally:
+        with suppress(OSError):  # of a mistyped URL or key nothing stays; one that an app began with meanwhile does
+            for path in made:
+                path.rmdir()
     return f"ok the spool folder {folder} is writable"
 
 
@@ -140,6 +165,8 @@ def _ready(transport: HttpTransport) -> str:
 
 
 def _sample(transport: HttpTransport, *, url: str, api_key: str) -> str:
+    if is_switched_on("LOOKSWRONG_DRY_RUN"):
+        return "ok dry run: no sample was sent, and no client sends any while LOOKSWRONG_DRY_RUN is set"
     image = encode_png(b"\x00\x40\x80\xc0", Shape(width=2, height=2, channels=1))
     name = f"{url}#{tokens.split_key(api_key)[0]}#{sha256(image).hexdigest()}"
     fields = {
@@ -151,13 +178,13 @@ def _sample(transport: HttpTransport, *, url: str, api_key: str) -> str:
     if retry.is_success(answer.status):
         return "ok the server takes samples with this key"
     remedies = {
-        401: ("the server does not know the key", _KEY_REMEDY),
-        403: ("the key lacks the scope `ingest`", _KEY_REMEDY),
-        413: ("the server or a proxy refuses 1 kB as too large", "raise the proxy's limit on bodies"),
+        401: ("the server does not know the key (status 401)", _KEY_REMEDY),
+        403: ("the key lacks the scope `ingest` (status 403)", _KEY_REMEDY),
+        413: ("the server or a proxy refuses 1 kB as too large (status 413)", "raise the proxy's limit on bodies"),
     }
-    text = answer.body[:200].decode(errors="replace")
-    message, remedy = remedies.get(answer.status, (f"a sample is refused: {text}", "read the server's log"))
-    raise _FaultError(f"{message} (status {answer.status})", remedy=remedy)
+    why = reason({"status": answer.status, "body": answer.body.decode(errors="replace")})
+    message, remedy = remedies.get(answer.status, (f"a sample is refused, {why}", "read the server's log"))
+    raise _FaultError(message, remedy=remedy)
 
 
 def _asked(transport: HttpTransport, request: Request) -> Response:

@@ -1,12 +1,14 @@
 """The client for asyncio. A capture takes microseconds, so it runs on the loop; what waits, waits in a thread."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 from feedback_sdk.client import FeedbackClient
+from feedback_sdk.options import Options
 from feedback_sdk.sender import EXIT_SECONDS, Stats
 
 _P = ParamSpec("_P")
@@ -24,10 +26,18 @@ def _as_coroutine(
 
 
 class AsyncFeedbackClient:
-    """The same methods as coroutines over one FeedbackClient (by default one from the environment)."""
+    """The same methods as coroutines over one FeedbackClient: `client`, or one made of the same arguments."""
 
-    def __init__(self, client: FeedbackClient | None = None) -> None:
-        self.client = FeedbackClient() if client is None else client
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        spool_dir: str | os.PathLike[str] | None = None,
+        client: FeedbackClient | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self.client = FeedbackClient(url, api_key, spool_dir=spool_dir, **options) if client is None else client
 
     log_prediction = _as_coroutine(FeedbackClient.log_prediction)
     confirm = _as_coroutine(FeedbackClient.confirm)

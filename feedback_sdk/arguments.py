@@ -39,7 +39,8 @@ def uuid(value: object) -> UUID:
     try:
         return UUID(value if isinstance(value, str) else "")
     except ValueError:
-        raise ValidationError("id", f"id must be a UUID or its text, got {_name(value)}") from None
+        came = "another text" if isinstance(value, str) else _name(value)
+        raise ValidationError("id", f"id must be a UUID or its text, got {came}") from None
 
 
 def new_id() -> tuple[str, bytes]:

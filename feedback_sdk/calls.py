@@ -20,6 +20,7 @@ PROBE = Request(method="GET", path="/healthz", headers={"User-Agent": "feedback_
 MAX_WANTED_IDS = 1000
 _JSON = "application/json"
 _MAX_AGE_MS = 10**12
+_MAX_SAID_CHARS = 300
 _ID = b'"id":"'
 #: a member `"id":"<uuid>"`
 _ID_BYTES = len(_ID) + 37
@@ -152,6 +153,21 @@ def read_sample(response: Response) -> Answer:
     except TransportError:
         image = None
     return Answer(status=response.status, image=image if isinstance(image, str) else None)
+
+
+def faults(body: bytes) -> str:
+    """Return what a refusal names: each field and what must hold, without the value that came; "" where none is.
+
+    >>> faults(b'{"errors": [{"field": "count", "message": "must be >= 0, got -7"}]}')
+    'count must be >= 0'
+    """
+    try:
+        errors = loads(body)
+        errors = errors.get("errors") if isinstance(errors, dict) else errors
+        said = [f"{error['field']} {error['message']}".partition(", got ")[0] for error in errors or ()]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return "; ".join(said)[:_MAX_SAID_CHARS]
 
 
 def read_batch(response: Response, *, sample_ids: Sequence[str]) -> list[Answer]:

@@ -15,7 +15,9 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
 from feedback_sdk import arguments, opening, pixels, tokens
+from feedback_sdk.bounds import check_time
 from feedback_sdk.drops import Drops, warn
+from feedback_sdk.errors import ValidationError
 from feedback_sdk.limits import FrameLimit, Sampling
 from feedback_sdk.options import Options, check, is_switched_on
 from feedback_sdk.refusals import ClosedError, drop_of, guarded_listener
@@ -25,6 +27,8 @@ from feedback_sdk.spool.segment import Kind
 from feedback_sdk.types import BoxCorrection, Correction, Feedback, Point, Prediction, Size, Verdict
 from feedback_sdk.wire import canonical_json
 
+#: the default of `image`, known by its identity
+_NO_IMAGE: pixels.Image = bytearray()
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -39,7 +43,7 @@ def _never_raising(
         try:
             return method(self, *args, **kwargs)
         except Exception as error:  # the boundary: whatever it is, the app goes on
-            self._drops.tell(drop_of(error))
+            self._drops.tell(drop_of(error, method=method.__name__))
             return None
 
     return guarded
@@ -71,6 +75,7 @@ class FeedbackClient:
         self._frames: FrameLimit | None = None
         self._is_thinning = False
         self._left_out = 0
+        self._has_told_of_none = False
         self._is_closed = False
         self._open(url or os.environ.get("LOOKSWRONG_URL", ""), spool_dir or os.environ.get("LOOKSWRONG_SPOOL_DIR"))
 
@@ -82,7 +87,7 @@ class FeedbackClient:
     @_never_raising
     def log_prediction(  # noqa: PLR0913  # one capture is one flat call: every argument is a field of the wire format
         self,
-        image: pixels.Image | None = None,
+        image: pixels.Image | None = _NO_IMAGE,
         prediction: Prediction | Mapping[str, object] | object | None = None,
         *,
         id: str | UUID | None = None,  # noqa: A002  # named as on the wire
@@ -100,10 +105,11 @@ class FeedbackClient:
         """Capture an input with what the model said of it; return the sample's id, or None on refusal.
 
         `image` is a path (read now), the bytes of an image file, a PIL image or a numpy array of uint8 (height, width
-        [, channels], in `channel_order`: OpenCV's is "BGR"). `prediction` is a Prediction, a mapping with its fields,
-        or what a model's package gives (see `feedback_sdk.adapters`), of `model_version`. None is also the answer
-        where sampling or the frame limit leaves a prediction out. A caller that repeats a capture gives the same `id`
-        and `captured_at`: it is then the same sample. On return it is on disk and survives the death of the process.
+        [, channels], in `channel_order`: OpenCV's is "BGR"); a sample may go without. `prediction` is a Prediction, a
+        mapping with its fields, or what a model's package gives (see `feedback_sdk.adapters`), of `model_version`.
+        None is also the answer where sampling or the frame limit leaves a prediction out. A caller that repeats a
+        capture gives the same `id` and `captured_at`: it is then the same sample. On return it is on disk and survives
+        the death of the process.
         """
         if self._sender is None:
             return None
@@ -113,9 +119,9 @@ class FeedbackClient:
             if kept is None:
                 return None
             stands_for, capture_probability = stands_for * kept[0], capture_probability * kept[1]
-        picture = None if image is None else pixels.read(image, channel_order=channel_order)
+        picture = None if image is _NO_IMAGE else self._read_image(image, channel_order)
         if prediction is not None and type(prediction) is not Prediction:
-            prediction = self._read_prediction(prediction, model_version, picture)
+            prediction = self._read_prediction(prediction, model_version=model_version, picture=picture)
         text = arguments.sample_text(
             text_id,
             prediction,
@@ -137,7 +143,7 @@ class FeedbackClient:
     @_never_raising
     def confirm(
         self,
-        id: str | UUID,  # noqa: A002  # named as on the wire
+        id: str | UUID | None,  # noqa: A002  # named as on the wire
         *,
         reporter: str | None = None,
         feedback_id: str | UUID | None = None,
@@ -145,14 +151,15 @@ class FeedbackClient:
     ) -> str | None:
         """Say that a user finds the prediction right; return the feedback's id, or None on refusal.
 
-        `reporter` is a pseudonym of who says it; a repeat with the same `feedback_id` is the same feedback.
+        Nothing is done for the id None, which is `log_prediction`'s answer for what it left out. `reporter` is a
+        pseudonym of who says it; a repeat with the same `feedback_id` is the same feedback.
         """
         return self._say(id, Verdict.CONFIRMED, feedback_id=feedback_id, reporter=reporter, age_ms=age_ms)
 
     @_never_raising
     def reject(
         self,
-        id: str | UUID,  # noqa: A002  # named as on the wire
+        id: str | UUID | None,  # noqa: A002  # named as on the wire
         *,
         comment: str | None = None,
         reporter: str | None = None,
@@ -167,7 +174,7 @@ class FeedbackClient:
     @_never_raising
     def correct(
         self,
-        id: str | UUID,  # noqa: A002  # named as on the wire
+        id: str | UUID | None,  # noqa: A002  # named as on the wire
         *,
         count: int | None = None,
         label: str | None = None,
@@ -195,15 +202,17 @@ class FeedbackClient:
     @_never_raising
     def feedback_token(
         self,
-        id: str | UUID,  # noqa: A002
+        id: str | UUID | None,  # noqa: A002
         *,
         reporter: str | None = None,
         scope: str = tokens.FEEDBACK,
         lifetime: timedelta = timedelta(days=14),
     ) -> str | None:
         """Mint, offline, what lets one user's browser or phone speak of this one sample; None without a key."""
-        if not self._api_key:
+        if not self._api_key or id is None:
             return None
+        if not isinstance(lifetime, timedelta):
+            raise ValidationError("lifetime", f"lifetime must be a timedelta, got {type(lifetime).__name__}")
         return tokens.mint(
             self._api_key,
             sample_id=arguments.uuid(id),
@@ -213,13 +222,13 @@ class FeedbackClient:
         )
 
     @_never_raising
-    def status(self, id: str | UUID) -> SampleStatus | None:  # noqa: A002  # named as on the wire
+    def status(self, id: str | UUID | None) -> SampleStatus | None:  # noqa: A002  # named as on the wire
         """Return what is known here of a sample's state, at once; None: nothing yet.
 
         The first call makes the client ask the server in the background, now and every `status_poll_seconds`. Needs a
         key with scope `read`.
         """
-        return None if self._sender is None else self._sender.statuses.get(arguments.uuid(id))
+        return None if self._sender is None or id is None else self._sender.statuses.get(arguments.uuid(id))
 
     def resolved(self, since: datetime | None = None) -> list[SampleStatus]:
         """Return the samples that came to an end (annotated, or archived) after `since`, the earliest first.
@@ -292,6 +301,14 @@ class FeedbackClient:
         self._left_out += 1
         return None
 
+    def _read_image(self, image: pixels.Image | None, channel_order: str) -> pixels.Picture | None:
+        if image is not None:
+            return pixels.read(image, channel_order=channel_order)
+        if not self._has_told_of_none:  # what OpenCV gives for a file that is not there
+            self._has_told_of_none = True
+            warn("image is None, so the sample goes without one; if that is meant, leave the argument out")
+        return None
+
     def _read_prediction(self, value: object, model_version: str | None, picture: pixels.Picture | None) -> Prediction:
         return arguments.prediction(
             value,
@@ -303,7 +320,7 @@ class FeedbackClient:
 
     def _say(
         self,
-        sample_id: str | UUID,
+        sample_id: str | UUID | None,
         verdict: Verdict,
         *,
         feedback_id: str | UUID | None,
@@ -312,7 +329,7 @@ class FeedbackClient:
         comment: str | None = None,
         correction: Correction | None = None,
     ) -> str | None:
-        if self._sender is None:
+        if self._sender is None or sample_id is None:
             return None
         feedback = Feedback(
             id=arguments.uuid_or_new(feedback_id),
@@ -341,6 +358,8 @@ class FeedbackClient:
 
     @_never_raising
     def _resolved(self, since: datetime | None) -> list[SampleStatus]:
+        if since is not None:
+            check_time("since", since)
         known = [] if self._sender is None else self._sender.statuses.since(since)
         return [status for status in known if status.is_final]
 

@@ -76,6 +76,11 @@ class Drops:
         self._counts = Counter()
 
 
+def note(message: str) -> None:
+    """Log a line in the package's name that calls for nothing."""
+    _LOG.info("looks wrong: %s", message)
+
+
 def warn(message: str) -> None:
     """Log a line in the package's name."""
     _LOG.warning("looks wrong: %s", message[:_MAX_CHARS])

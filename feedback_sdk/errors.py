@@ -7,6 +7,8 @@ FeedbackError
 └── SpoolError                             the disk spool cannot take or read a record
 """
 
+import os
+
 
 class FeedbackError(Exception):
     """Base of every error of this package."""
@@ -52,3 +54,13 @@ class SpoolError(FeedbackError):
 
 class PreparationError(FeedbackError):
     """A capture that cannot be made ready as the app wants it, so it must not be sent as it is."""
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an error was raised, which helps and holds nothing of the user's; "" where that is not known."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" at {trace.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}:{trace.tb_lineno}"

@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from feedback_sdk import tokens
-from feedback_sdk.drops import Drops
+from feedback_sdk.drops import Drops, warn
 from feedback_sdk.options import Options, is_switched_on
 from feedback_sdk.preparation import Preparation
 from feedback_sdk.refusals import GuardedTransport
 from feedback_sdk.sender import Sender, SenderOptions, Upload
 from feedback_sdk.spool import Spool, state_folder
+from feedback_sdk.spool.neighbours import neighbours
 from feedback_sdk.transport import DryRunTransport, HttpTransport, Transport
 
 _MAX_SPOOL_BYTES = 256 << 20
@@ -30,6 +31,8 @@ def open_sender(
     is_dry = _is_dry(options)
     transport = _transport(url, options, is_dry=is_dry)
     folder = Path(spool_dir) if spool_dir else state_folder(url=url, kid=kid)
+    if not spool_dir:
+        _tell_of_neighbours(folder)
     before_send = options.get("before_send")
     spool = Spool(
         # what a dry run took must not be taken for sent, nor what waits for the real server be taken by a dry run
@@ -48,6 +51,12 @@ def open_sender(
         collapse=options.get("collapse"),
     )
     return Sender(spool, transport, options=_sender_options(api_key, options), drops=drops, preparation=preparation)
+
+
+def _tell_of_neighbours(folder: Path) -> None:
+    """Say where captures lie that a replaced key has left: nobody else sends them."""
+    for left in neighbours(folder):
+        warn(f"captures for this server wait under another key; if it was replaced, spool_dir={str(left)!r} sends them")
 
 
 def _is_dry(options: Options) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from feedback_sdk.drops import Drop
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _YES = frozenset({"1", "true", "yes", "on"})
 Durability = Literal["second", "record"]
 UploadName = Literal["always", "when_wanted"]
+TaskName = Literal["detection", "classification", "segmentation", "keypoints", "counting"]
 
 
 class Options(TypedDict, total=False):
@@ -50,7 +52,7 @@ class Options(TypedDict, total=False):
     #: the model version of what is given as a model's own results; `log_prediction` may say another
     model_version: str
     #: what the model does ("segmentation", …), where its results do not say: one that found nothing looks like another
-    task: str
+    task: TaskName
     #: the names of a model's classes, where its results do not hold them
     labels: Sequence[str] | Mapping[int, str]
     #: how often to ask for changes of state, once `status` or `resolved` was called; 30 s
@@ -71,7 +73,25 @@ _ABOVE_ZERO = (
     "max_image_side",
     "status_poll_seconds",
 )
-_ONE_OF: Mapping[str, tuple[str, ...]] = {"durability": get_args(Durability), "upload": get_args(UploadName)}
+_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "max_spool_bytes": (lambda value: isinstance(value, int), "whole bytes"),
+    "max_image_side": (lambda value: isinstance(value, int), "whole pixels"),
+    "before_send": (callable, "a function"),
+    "on_drop": (callable, "a function"),
+    "collapse": (lambda value: hasattr(value, "distance") and hasattr(value, "seconds"), "a Collapse"),
+    "labels": (
+        lambda value: isinstance(value, Sequence | Mapping) and not isinstance(value, str),
+        "a sequence of names, or a mapping from class ids to them",
+    ),
+    "dry_run": (lambda value: isinstance(value, bool), "True or False"),
+    "transport": (lambda value: callable(getattr(value, "send", None)), "an object with a method send"),
+    "ca_bundle": (lambda value: isinstance(value, str | os.PathLike) and Path(value).is_file(), "a file's path"),
+}
+_ONE_OF: Mapping[str, tuple[str, ...]] = {
+    "durability": get_args(Durability),
+    "upload": get_args(UploadName),
+    "task": get_args(TaskName),
+}
 
 
 def check(options: Options) -> None:
@@ -96,6 +116,9 @@ def check(options: Options) -> None:
     age = given.get("max_spool_age", timedelta(1))
     if not isinstance(age, timedelta) or age <= timedelta():
         raise ValidationError("max_spool_age", f"max_spool_age must be a timedelta > 0, got {age!r}")
+    for name, (is_right, must) in _FORMS.items():
+        if name in given and not is_right(given[name]):
+            raise ValidationError(name, f"{name} must be {must}, got {type(given[name]).__name__}")
 
 
 def is_switched_on(name: str) -> bool:

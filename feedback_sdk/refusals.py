@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from feedback_sdk.drops import Drop, DropReason, warn
-from feedback_sdk.errors import FeedbackError, SpoolError, TransportError, ValidationError
+from feedback_sdk.errors import FeedbackError, SpoolError, TransportError, ValidationError, place_of
 from feedback_sdk.spool import SpoolFullError
 from feedback_sdk.transport import Request, Response, Transport
 
@@ -41,11 +41,11 @@ def guarded_listener(on_drop: Callable[[Drop], None] | None) -> Callable[[Drop],
     return listen
 
 
-def drop_of(error: Exception) -> Drop:
+def drop_of(error: Exception, *, method: str) -> Drop:
     """Describe a fault without what the user typed: our own messages name fields and bounds, others may not.
 
-    >>> drop_of(KeyError("a secret")).message
-    'a call must succeed, got KeyError'
+    >>> drop_of(KeyError("a secret"), method="reject").message
+    'reject must succeed, got KeyError'
     """
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):
@@ -54,7 +54,7 @@ def drop_of(error: Exception) -> Drop:
         return Drop(reason=DropReason.INVALID, message=f"image must be a readable file, got: {error.strerror}")
     is_of_arguments = isinstance(error, ValueError | AttributeError | ArithmeticError)
     reason = DropReason.INVALID if is_of_arguments else DropReason.INTERNAL
-    return Drop(reason=reason, message=f"a call must succeed, got {type(error).__name__}")
+    return Drop(reason=reason, message=f"{method} must succeed, got {type(error).__name__}{place_of(error)}")
 
 
 _REASONS: Mapping[type[Exception], DropReason] = {

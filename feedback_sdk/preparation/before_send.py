@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from feedback_sdk import arguments
-from feedback_sdk.errors import PreparationError, ValidationError
+from feedback_sdk.errors import PreparationError, ValidationError, place_of
 from feedback_sdk.types import Feedback, Sample
 from feedback_sdk.wire import canonical_json
 
@@ -80,7 +80,9 @@ def _checked(ask: Callable[[], object], read: Callable[[object], _Text]) -> _Tex
 
 def _said(error: Exception) -> str:
     """Return what may be told of an error: our own messages name fields and bounds, others may hold anything."""
-    return f"this: {error.message}" if isinstance(error, ValidationError) else type(error).__name__
+    return (
+        f"this: {error.message}" if isinstance(error, ValidationError) else f"{type(error).__name__}{place_of(error)}"
+    )
 
 
 def _read_capture(shown: Capture) -> Callable[[object], tuple[bytes, bytes]]:

@@ -236,7 +236,7 @@ def _load_photos() -> bool:
 
     is_there = photos.load()
     if not is_there:
-        warn("Pillow must be installed for max_image_side and collapse: pip install 'lookswrong[images]'; they are off")
+        warn("Pillow must be installed for max_image_side and collapse: the extra `[images]`; they are off")
     return is_there
 
 

@@ -18,6 +18,7 @@ from feedback_sdk.calls import (
     Parcel,
     aged,
     batch_request,
+    faults,
     feedback_request,
     packed,
     parcel_request,
@@ -235,7 +236,7 @@ class Delivery:
 
     def _hear(self, job: _Job, response: Response) -> float:
         self._job = None
-        self._line.circuit.succeed()
+        self._line.succeed()
         if len(job.items) == 1:
             self._settle(job.items[0], read_sample(response))
             return 0.0
@@ -258,7 +259,9 @@ class Delivery:
             self._defer(item.record)
         else:
             text = answer.body.decode(errors="replace")[:_MAX_ANSWER_CHARS]
-            message = f"the server refused a {item.record.kind.name.lower()} with status {status}"
+            said = faults(answer.body) or f"status {status}"
+            kind = "feedback" if item.record.kind is Kind.FEEDBACK else "sample"
+            message = f"the server refused a {kind}: {said}"
             self._refuse(item.record, {"status": status, "body": text}, reason=DropReason.QUARANTINED, message=message)
 
     def _taken(self, item: _Item, answer: Answer) -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from feedback_sdk import retry
 from feedback_sdk.calls import PROBE, auth_headers, is_page
-from feedback_sdk.drops import QuietLog
+from feedback_sdk.drops import QuietLog, note
 from feedback_sdk.errors import TransportError
 from feedback_sdk.sender.bandwidth import Allowance
 from feedback_sdk.sender.circuit import Circuit, State
@@ -54,6 +54,12 @@ class Line:
             return TransportError("the answer must be Looks Wrong's, got a page: is there a login or proxy between?")
         return answer
 
+    def succeed(self) -> None:
+        """Note a call that the server dealt with; tell it where the log has told of an outage."""
+        if self.circuit.state is not State.CLOSED:
+            note("the server takes captures again")
+        self.circuit.succeed()
+
     def probe(self) -> float:
         """Ask an open circuit's server whether it lives; return the seconds to wait before any call, 0: none."""
         if self.circuit.state is not State.OPEN:
@@ -73,7 +79,7 @@ class Line:
         asked = _asked_seconds(outcome)
         wait = retry.delay(attempt=self.circuit.failures, status=status, retry_after_seconds=asked, draw=_draw())
         if wait is None:
-            self.circuit.succeed()
+            self.succeed()
             return None
         self.retried += 1
         self.not_before = time.monotonic() + min(asked or 0.0, retry.ASKED_CAP_SECONDS)
@@ -84,12 +90,12 @@ class Line:
     def _warn(self, outcome: Outcome, wait: float) -> None:
         status = outcome.status
         if isinstance(outcome, TransportError):
-            self.notices.warn("away", f"{outcome}; captures wait on disk, next try in {wait:.0f} s")
+            self.notices.warn("away", f"{outcome}; captures wait on disk, next try in {wait:.1f} s")
         elif status in retry.KEY_REFUSED | retry.WRONG_ADDRESS:
             remedy = f"set LOOKSWRONG_{'API_KEY' if status in retry.KEY_REFUSED else 'URL'}"
             self.notices.warn(f"status {status}", f"the server answers {status}: {remedy}; captures wait")
         else:
-            self.notices.warn("busy", f"the server answers {status}; next try in {wait:.0f} s")
+            self.notices.warn("busy", f"the server answers {status}; next try in {wait:.1f} s")
 
 
 def _asked_seconds(outcome: Outcome) -> float | None:

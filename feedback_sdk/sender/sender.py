@@ -9,23 +9,23 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import Empty, SimpleQueue
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 from feedback_sdk.drops import Drops
 from feedback_sdk.preparation import Preparation
 from feedback_sdk.sender.batches import BatchSize
 from feedback_sdk.sender.delivery import Delivery
 from feedback_sdk.sender.line import Line
-from feedback_sdk.sender.statuses import Statuses, nobody
+from feedback_sdk.sender.statuses import Statuses
 from feedback_sdk.sender.wanted import WantedImages
 from feedback_sdk.spool import Spool
 from feedback_sdk.spool.segment import Kind
-from feedback_sdk.transport import Transport
+from feedback_sdk.transport import HttpTransport, Transport
 
 #: A host app's exit is not held up for longer than this: half a second, with what the interpreter's own end takes.
 EXIT_SECONDS = 0.4
@@ -131,7 +131,9 @@ class Sender:
             sizes=BatchSize(max_records=options.max_batch_records, max_bytes=max_bytes),
             withholds_images=options.upload == Upload.WHEN_WANTED,
         )
-        self.statuses.wake = self.wake
+        # Weak, for a ring would keep a client that is dropped, and its connection, until the collector comes.
+        wake = WeakMethod(self.wake)
+        self.statuses.wake = lambda: _call(wake)
 
     def accept(self, kind: Kind, sample_id: bytes, text: bytes, payload: bytes | memoryview = b"") -> None:
         """Store a record on disk, to be sent soon; raise SpoolError where it cannot be stored."""
@@ -181,7 +183,6 @@ class Sender:
         with self._starting:
             self._give_up_at = time.monotonic() + timeout
             self._stopping.set()
-            self.statuses.wake = nobody  # a ring of references would leave the connection to the garbage collector
             if self._thread is None:
                 self._spool.close()
         self._bell.put(None)
@@ -250,6 +251,8 @@ class Sender:
             self._spool.needs_room.set()
             self._spool.sync()
             self._spool.close()
+            if isinstance(self._transport, HttpTransport):
+                self._transport.close()
 
     def _run_upkeep(self) -> None:
         while not self._stopped.is_set():
@@ -334,6 +337,12 @@ class Sender:
 
     def _is_over(self) -> bool:
         return self._stopping.is_set() and time.monotonic() >= self._give_up_at
+
+
+def _call(method: "WeakMethod[Callable[[], None]]") -> None:
+    function = method()
+    if function is not None:
+        function()
 
 
 _senders: WeakSet[Sender] = WeakSet()

@@ -139,7 +139,7 @@ class WantedImages:
     def _hear(self, answer: Response, *, asked: set[str]) -> None:
         document = read_object(answer)
         wanted, stored = asked.intersection(read_ids(document, "wanted")), read_ids(document, "stored")
-        self._line.circuit.succeed()
+        self._line.succeed()
         self._uploads.extend(wanted.difference(self._uploads))
         for sample_id in asked.intersection(stored):
             self._discard(sample_id)
@@ -157,7 +157,7 @@ class WantedImages:
             return 0.0
         outcome = self._line.call(image_request(sample_id, image, headers=self._line.headers))
         if isinstance(outcome, Response) and is_success(outcome.status):
-            self._line.circuit.succeed()
+            self._line.succeed()
         elif _is_unknown(outcome) or self._fail(outcome):
             message = f"the server refused an image with status {outcome.status}"
             self._drops.tell(Drop(reason=DropReason.LOST, message=message, id=sample_id))

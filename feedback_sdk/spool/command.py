@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -12,14 +12,15 @@ from time import time
 from feedback_sdk import tokens
 from feedback_sdk.errors import FeedbackError
 from feedback_sdk.pixels import Shape, encode_png
-from feedback_sdk.spool import files, state_folder
-from feedback_sdk.spool.quarantine import Quarantine, Refused
+from feedback_sdk.spool import state_folder
+from feedback_sdk.spool.neighbours import Unsent, neighbours, unsent
+from feedback_sdk.spool.quarantine import Quarantine, Refused, answer_document, noun, reason
 from feedback_sdk.spool.segment import Kind, Segment
-from feedback_sdk.spool.segments import segment_paths
-from feedback_sdk.spool.waiting import Waiting, id_text
+from feedback_sdk.spool.waiting import Waiting, WaitingImage, id_text
 from feedback_sdk.wire import canonical_json
 
-_MAX_ANSWER_CHARS = 120
+_AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_SIZES = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB"), (1, "bytes"))
 
 
 class _UsageError(FeedbackError):
@@ -28,10 +29,13 @@ class _UsageError(FeedbackError):
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `spool` and what it can do to a parser's commands."""
-    spool = commands.add_parser("spool", help="look at what waits here and what the server refused, and act on it")
+    about = "look at what is not sent yet and what the server refused, and act on it; the app may run on meanwhile"
+    spool = commands.add_parser("spool", help=about, description=about)
     spool.set_defaults(run=run)
     actions = spool.add_subparsers(required=True)
-    _action(actions, "list", run=_list, about="list segments, waiting images and the quarantine")
+    _action(
+        actions, "list", run=_list, about="list what is not sent yet, the images held, and what was refused and why"
+    )
     show = _action(actions, "show", run=_show, about="show one refused record and the server's answer")
     show.add_argument("id")
     show.add_argument("--image", metavar="FILE", type=Path, help="write its image there")
@@ -48,6 +52,8 @@ def run(given: argparse.Namespace) -> int:
     """Run what was asked for; return 0, or 2 with the reason on standard error where it cannot be done."""
     try:
         given.action(_folder(given), given)
+    except BrokenPipeError:
+        raise
     except (_UsageError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -62,12 +68,20 @@ def _action(
     about: str,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--spool-dir", default=os.environ.get("LOOKSWRONG_SPOOL_DIR", ""))
-    parser.add_argument("--url", default=os.environ.get("LOOKSWRONG_URL", ""))
-    parser.add_argument("--api-key", default=os.environ.get("LOOKSWRONG_API_KEY", ""))
+    add_place_to(parser)
     parser.add_argument("--json", action="store_true", dest="is_json", help="one JSON object on standard output")
     parser.set_defaults(action=run)
     return parser
+
+
+def add_place_to(parser: argparse.ArgumentParser) -> None:
+    """Add what says which server, key and folder are meant."""
+    for option, name, about in (
+        ("--url", "LOOKSWRONG_URL", "the server's address"),
+        ("--api-key", "LOOKSWRONG_API_KEY", "the app's key"),
+        ("--spool-dir", "LOOKSWRONG_SPOOL_DIR", "the app's spool folder, if it has one of its own"),
+    ):
+        parser.add_argument(option, default=os.environ.get(name, ""), help=f"{about}; else {name}")
 
 
 def _folder(given: argparse.Namespace) -> Path:
@@ -86,51 +100,83 @@ def _folder(given: argparse.Namespace) -> Path:
 
 
 def _list(folder: Path, given: argparse.Namespace) -> None:
+    segments = unsent(folder)
+    held = Waiting(folder / "waiting", on_drop=lambda _: None).look()
+    refused = list(Quarantine(folder).lines())
+    beside = {str(path): unsent(path) for path in neighbours(folder)}
     found = {
         "folder": str(folder),
-        "segments": [about for path in segment_paths(folder) if (about := _segment(path)) is not None],
+        "segments": [_segment_fields(segment) for segment in segments],
         "waiting": [
             {"sample_id": id_text(image.sample_id), "since": _time(image.accepted_at_ms), "bytes": image.size_bytes}
-            for image in Waiting(folder / "waiting", on_drop=lambda _: None).look()
+            for image in held
         ],
-        "quarantined": [
-            {"id": refused.id, "kind": refused.kind.name.lower(), "at": refused.at, "answer": refused.answer}
-            for refused in Quarantine(folder).lines()
+        "quarantined": [{"id": one.id, "kind": noun(one.kind), "at": one.at, "answer": one.answer} for one in refused],
+        "neighbours": [
+            {"folder": path, "segments": [_segment_fields(segment) for segment in there]}
+            for path, there in beside.items()
         ],
     }
-    _print(given, found, text=_list_text(found))
+    lines = [
+        *_unsent_lines(segments),
+        *_held_lines(held),
+        *_refused_lines(refused),
+        *(_neighbour_line(path, there) for path, there in beside.items()),
+        f"folder: {folder}",
+    ]
+    _print(given, found, text="\n".join(lines))
 
 
-def _list_text(found: Mapping[str, object]) -> str:
-    lines = [str(found["folder"])]
-    for name, line in (
-        ("segments", "  {name}  {owner}  {records} records, {bytes} bytes, oldest {oldest}"),
-        ("waiting", "  {sample_id}  {bytes} bytes, since {since}"),
-        ("quarantined", "  {id}  {kind}, {at}: {reason}"),
-    ):
-        rows = found[name]
-        assert isinstance(rows, list)
-        lines.append(f"{name}: {len(rows) or 'none'}")
-        lines += [line.format(**row, reason=_reason(row.get("answer", {}))) for row in rows]
-    return "\n".join(lines)
-
-
-def _segment(path: Path) -> Mapping[str, object] | None:
-    segment = Segment.look(path)
-    if segment is None:
-        return None
-    try:
-        heads = list(segment.heads(segment.acked))
-        is_orphan = files.try_lock(segment.fileno())
-    finally:
-        segment.close()
+def _segment_fields(segment: Unsent) -> Mapping[str, object]:
     return {
-        "name": path.name,
-        "owner": "orphan" if is_orphan else "alive",
-        "records": len(heads),
-        "bytes": sum(head.end - head.start for head in heads),
-        "oldest": _time(min(head.accepted_at_ms for head in heads)) if heads else None,
+        "name": segment.name,
+        "owner": "alive" if segment.is_owned else "orphan",
+        "records": segment.captures + segment.feedback,
+        "bytes": segment.size_bytes,
+        "oldest": None if segment.oldest_ms is None else _time(segment.oldest_ms),
     }
+
+
+def _unsent_lines(segments: Sequence[Unsent]) -> Iterator[str]:
+    oldest_ms = min((segment.oldest_ms for segment in segments if segment.oldest_ms is not None), default=None)
+    if oldest_ms is None:
+        yield "not sent yet: none"
+        return
+    yield f"not sent yet: {_amount(segments)}, oldest {_ago(oldest_ms)}"
+    for is_owned, whose in (
+        (True, "of a running app"),
+        (False, "left by an app that ended, which the next client sends"),
+    ):
+        part = [segment for segment in segments if segment.is_owned is is_owned and segment.oldest_ms is not None]
+        if part:
+            yield f"  {_amount(part)}: {whose}"
+
+
+def _held_lines(held: Sequence[WaitingImage]) -> Iterator[str]:
+    yield f"images held until the server wants them: {len(held) or 'none'}"
+    for image in held:
+        yield f"  {id_text(image.sample_id)}  {_size(image.size_bytes)}, since {_time(image.accepted_at_ms)}"
+
+
+def _refused_lines(refused: Sequence[Refused]) -> Iterator[str]:
+    by_server = [one for one in refused if "error" not in one.answer]
+    here = [one for one in refused if "error" in one.answer]
+    yield f"refused by the server: {len(by_server) or 'none'}"
+    yield from map(_refused_line, by_server)
+    if here:
+        yield f"refused on this machine: {len(here)}"
+        yield from map(_refused_line, here)
+
+
+def _refused_line(refused: Refused) -> str:
+    return f"  {refused.id}  {noun(refused.kind)}, {refused.at[:19]}+00:00, {reason(refused.answer)}"
+
+
+def _neighbour_line(folder: str, segments: Sequence[Unsent]) -> str:
+    return (
+        f"{_counts(segments)} wait in {folder} under another key of this server: if that key was replaced, "
+        f"`spool list --spool-dir {folder}` shows them, and a client with spool_dir={folder!r} sends them"
+    )
 
 
 def _show(folder: Path, given: argparse.Namespace) -> None:
@@ -138,16 +184,16 @@ def _show(folder: Path, given: argparse.Namespace) -> None:
         if refused.id == given.id:
             break
     else:
-        raise _unknown([given.id])
+        raise _unknown(folder, [given.id])
     if given.image is not None:
         given.image.write_bytes(_image(refused))
     found = {
         "id": refused.id,
         "sample_id": refused.sample_id,
-        "kind": refused.kind.name.lower(),
+        "kind": noun(refused.kind),
         "at": refused.at,
         "accepted_at": _time(refused.accepted_at_ms),
-        "answer": refused.answer,
+        "answer": answer_document(refused.answer),
         "record": refused.record,
         "payload_bytes": len(refused.payload),
     }
@@ -156,7 +202,7 @@ def _show(folder: Path, given: argparse.Namespace) -> None:
 
 def _image(refused: Refused) -> bytes:
     if not refused.payload:
-        raise _UsageError(f"--image wants a record with an image, got a {refused.kind.name.lower()} without one")
+        raise _UsageError(f"--image wants a record with an image, got a {noun(refused.kind)} without one")
     if refused.kind is not Kind.PIXELS:
         return refused.payload
     assert isinstance(refused.record, dict)
@@ -184,7 +230,14 @@ def _retry(folder: Path, given: argparse.Namespace) -> None:
     finally:
         for segment in made.values():  # closed, they are orphans: the next sender adopts them
             segment.close()
-    _print(given, {"retried": taken}, text=f"{taken} back in the spool")
+    _print(given, {"retried": taken}, text=_retried_text(taken))
+
+
+def _retried_text(taken: int) -> str:
+    if not taken:
+        return "0 back in the spool: nothing was refused"
+    them = "it" if taken == 1 else "them"
+    return f"{taken} back in the spool: a running app sends {them} within 10 s, else the next one that starts"
 
 
 def _text(refused: Refused) -> bytes:
@@ -209,17 +262,38 @@ def _take_out(folder: Path, given: argparse.Namespace, *, use: Callable[[Refused
         raise _UsageError("give ids or --all, and not both")
     quarantine = Quarantine(folder)
     if unknown := ids - {refused.id for refused in quarantine.lines()}:
-        raise _unknown(sorted(unknown))
+        raise _unknown(folder, sorted(unknown))
     return quarantine.take_out(lambda refused: given.is_all or refused.id in ids, use=use)
 
 
-def _unknown(ids: Sequence[str]) -> _UsageError:
-    return _UsageError(f"every id must be in the quarantine (see `spool list`), got {', '.join(ids)}")
+def _unknown(folder: Path, ids: Sequence[str]) -> _UsageError:
+    for image in Waiting(folder / "waiting", on_drop=lambda _: None).look():
+        if id_text(image.sample_id) in ids:
+            about = f"{_size(image.size_bytes)}, since {_time(image.accepted_at_ms)}"
+            what = f"an image held until the server wants it ({about}): its sample was sent, nothing of it was refused"
+            return _UsageError(f"{id_text(image.sample_id)} is {what}")
+    return _UsageError(f"every id must be of a refused record (see `spool list`), got {', '.join(ids)}")
 
 
-def _reason(answer: Mapping[str, object]) -> str:
-    reason = answer.get("error") or f"status {answer.get('status')} {answer.get('body', '')}"
-    return " ".join(str(reason).split())[:_MAX_ANSWER_CHARS]
+def _amount(segments: Sequence[Unsent]) -> str:
+    return f"{_counts(segments)}, {_size(sum(segment.size_bytes for segment in segments))}"
+
+
+def _counts(segments: Sequence[Unsent]) -> str:
+    captures, feedback = sum(one.captures for one in segments), sum(one.feedback for one in segments)
+    counts = [(captures, "capture"), (feedback, "feedback")]
+    return " and ".join(f"{number} {name}{'s' * (number != 1)}" for number, name in counts if number)
+
+
+def _size(size_bytes: int) -> str:
+    unit, name = next((pair for pair in _SIZES if size_bytes >= pair[0]), (1, "bytes"))
+    return f"{size_bytes // unit} {name}"
+
+
+def _ago(at_ms: int) -> str:
+    seconds = max(_now_ms() - at_ms, 0) // 1000
+    unit, name = next((pair for pair in _AGES if seconds >= pair[0]), (1, "s"))
+    return f"{seconds // unit} {name} ago"
 
 
 def _print(given: argparse.Namespace, found: Mapping[str, object], *, text: str) -> None:

@@ -18,6 +18,7 @@ from feedback_sdk.spool.waiting import id_text
 QUARANTINE = "quarantine.jsonl"
 #: A rewrite of the largest file takes less.
 _LOCK_SECONDS = 10.0
+_MAX_REASON_CHARS = 400
 
 
 class Refused(NamedTuple):
@@ -41,6 +42,52 @@ class Refused(NamedTuple):
     def payload(self) -> bytes:
         """Return the image's bytes, or the raw pixels."""
         return b64decode(self.payload_base64)
+
+
+def noun(kind: Kind) -> str:
+    """Return what a person calls a record.
+
+    >>> noun(Kind.PIXELS)
+    'sample'
+    """
+    return "feedback" if kind is Kind.FEEDBACK else "sample"
+
+
+def answer_document(answer: Mapping[str, object]) -> Mapping[str, object]:
+    """Return an answer with the JSON of its body as JSON.
+
+    >>> answer_document({"status": 409, "body": '{"title": "no"}'})
+    {'status': 409, 'body': {'title': 'no'}}
+    """
+    body = answer.get("body")
+    return {**answer, "body": _readable(body.encode())} if isinstance(body, str) else answer
+
+
+def reason(answer: Mapping[str, object]) -> str:
+    """Return why a record was refused, in one line: each field and what must hold there (RFC 9457), or what else came.
+
+    >>> reason({"status": 422, "body": '{"title": "no", "errors": [{"field": "tags[0]", "message": "must be short"}]}'})
+    'status 422: tags[0] must be short'
+    """
+    if answer.get("error"):
+        return _one_line(answer["error"])
+    body = answer_document(answer).get("body", "")
+    said = "; ".join(_said(body)) if isinstance(body, dict) else ""
+    return _one_line(f"status {answer.get('status')}: {said or answer.get('body') or 'without a reason'}")
+
+
+def _said(problem: Mapping[str, object]) -> Iterator[str]:
+    errors = problem.get("errors")
+    faults = [fault for fault in errors if isinstance(fault, dict)] if isinstance(errors, list) else []
+    if not faults:
+        faults = [{"message": problem.get("detail") or problem.get("title") or ""}]
+    for fault in faults:
+        yield f"{fault.get('field') or ''} {fault.get('message', '')}".strip()
+
+
+def _one_line(text: object) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= _MAX_REASON_CHARS else f"{line[:_MAX_REASON_CHARS]}…"
 
 
 class Quarantine:

@@ -16,11 +16,12 @@ from itertools import count
 from pathlib import Path
 from time import monotonic, time, time_ns
 from typing import NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from feedback_sdk.drops import Drop, DropReason
 from feedback_sdk.errors import SpoolError
 from feedback_sdk.spool import eviction
-from feedback_sdk.spool.quarantine import Quarantine
+from feedback_sdk.spool.quarantine import Quarantine, noun
 from feedback_sdk.spool.segment import Head, Kind, Record, Segment
 from feedback_sdk.spool.segments import Segments
 from feedback_sdk.spool.waiting import Prepared, Waiting, id_text, sweep
@@ -49,14 +50,34 @@ class Mark(NamedTuple):
 
 
 def state_folder(*, url: str, kid: str) -> Path:
-    """Return the user's folder for one server and key: what one app spooled never goes to another's project."""
+    """Return the user's folder for one server and key: what one app spooled never goes to another's project.
+
+    Its name begins with the server's part, so that the folders of one server stand together.
+    """
     if sys.platform == "win32":
         root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     elif sys.platform == "darwin":
         root = Path.home() / "Library/Application Support"
     else:
         root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-    return root / "lookswrong" / sha256(f"{url}\n{kid}".encode()).hexdigest()[:16]
+    return root / "lookswrong" / f"{sha256(_canonical(url).encode()).hexdigest()[:16]}-{kid}"
+
+
+def _canonical(url: str) -> str:
+    """Return one spelling of a server's URL: what reaches the same server must lie in the same folder.
+
+    >>> _canonical("HTTPS://Example.com:443/lw/")
+    'https://example.com/lw'
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # with a transport of its own an app may call its server what it likes
+        return url
+    user, at, _ = parts.netloc.rpartition("@")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    is_usual = port is None or port == {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{user}{at}{host}{'' if is_usual else f':{port}'}{parts.path.rstrip('/')}"
 
 
 class Spool:
@@ -146,7 +167,7 @@ class Spool:
             if segment.is_done:
                 self._segments.retire(segment)
         if record.kind is not Kind.FEEDBACK:
-            self._prepared.discard(record.sample_id)
+            self._prepared.discard(record)
 
     def defer(self, record: Record, *, seconds: float) -> bool:
         """Hand a record out again in `seconds`, others before it; False where too many are deferred already."""
@@ -187,11 +208,11 @@ class Spool:
 
     def prepared(self, record: Record) -> tuple[bytes, bytes] | None:
         """Return (text, image) as they were made ready before, if they were."""
-        return self._prepared.get(record.sample_id)
+        return self._prepared.get(record)
 
     def keep_prepared(self, record: Record, *, text: bytes, image: bytes) -> None:
         """Keep what a record was made ready to, before it goes out; raise SpoolError where it cannot be kept."""
-        self._prepared.keep(record.sample_id, text=text, image=image)
+        self._prepared.keep(record, text=text, image=image)
 
     def adopt(self) -> int:
         """Take over the segments of dead processes; return how many."""
@@ -238,6 +259,7 @@ class Spool:
     def forget(self) -> None:
         """Leave everything to the parent, in the child of a fork: only our copies of its descriptors go."""
         self._segments.forget()
+        self._prepared.forget()
         self.waiting.close()
         self._begin()
 
@@ -282,7 +304,7 @@ class Spool:
         return record
 
     def _drop_of(self, record: Record) -> Drop:
-        message = f"a {record.kind.name.lower()} must be sent within {self._max_age_seconds / 86400:g} days"
+        message = f"a {noun(record.kind)} must be sent within {self._max_age_seconds / 86400:g} days"
         sample_id = id_text(record.sample_id)
         own_id = eviction.feedback_id(record.text) if record.kind is Kind.FEEDBACK else sample_id
         return Drop(reason=DropReason.EXPIRED, message=message, id=own_id)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from feedback_sdk.drops import Drop, DropReason
 from feedback_sdk.errors import SpoolError
 from feedback_sdk.spool import files
+from feedback_sdk.spool.segment import Record
 
 #: As long as a token lives: after that no user's feedback can come for the sample.
 LIFE_SECONDS = 14 * 86400.0
@@ -109,26 +110,36 @@ class Waiting:
 
 
 class Prepared:
-    """What was made ready of a sample and is not sent yet: another run could make other bytes of the same id."""
+    """What was made ready of a record and is not sent yet: another run could make other bytes of the same id.
+
+    It is known by the record's own content too: an app may give one id to two records, and each is sent as itself.
+    For one thread.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         #: most spools never prepare anything: that must cost them no look at the disk for each record
         self._is_used = folder.is_dir()
+        self.forget()
 
-    def keep(self, sample_id: bytes, *, text: bytes, image: bytes) -> None:
+    def forget(self) -> None:
+        """Forget which records are handed out, in the child of a fork; the files stay."""
+        #: by the place of a record that is handed out: it may come back changed, as what it was made ready to
+        self._paths: dict[tuple[int, int, bytes], Path] = {}
+
+    def keep(self, record: Record, *, text: bytes, image: bytes) -> None:
         """Keep text and image as one file; raise SpoolError where they cannot be kept."""
         head = _READY.pack(zlib.crc32(image, zlib.crc32(text)), len(text))
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._is_used = True
-            files.write_whole(self._path(sample_id), (head, text, image), is_synced=False)
+            files.write_whole(self._path(record), (head, text, image), is_synced=False)
         except OSError as error:
             raise SpoolError(f"what is made ready must be kept before it goes out, got: {error.strerror}") from error
 
-    def get(self, sample_id: bytes) -> tuple[bytes, bytes] | None:
+    def get(self, record: Record) -> tuple[bytes, bytes] | None:
         """Return (text, image) as kept; None where there is none, or it was torn by a loss of power."""
-        content = _read(self._path(sample_id)) if self._is_used else None
+        content = _read(self._path(record)) if self._is_used else None
         if content is None or len(content) < _READY.size:
             return None
         crc, text_bytes = _READY.unpack_from(content)
@@ -136,13 +147,18 @@ class Prepared:
         is_whole = zlib.crc32(memoryview(content)[_READY.size :]) == crc
         return (content[_READY.size : cut], content[cut:]) if is_whole else None
 
-    def discard(self, sample_id: bytes) -> None:
+    def discard(self, record: Record) -> None:
         """Forget what was made ready: it is sent or dropped."""
         if self._is_used:
-            files.remove(self._path(sample_id))
+            files.remove(self._path(record))
+            del self._paths[_place(record)]
 
-    def _path(self, sample_id: bytes) -> Path:
-        return self._folder / f"{sample_id.hex()}.ready"
+    def _path(self, record: Record) -> Path:
+        path = self._paths.get(_place(record))
+        if path is None:
+            crc = zlib.crc32(record.payload, zlib.crc32(record.text))
+            path = self._paths[_place(record)] = self._folder / f"{record.sample_id.hex()}-{crc:08x}.ready"
+        return path
 
 
 def sweep(folder: Path, *, max_age_seconds: float) -> None:
@@ -162,6 +178,10 @@ def id_text(sample_id: bytes | bytearray) -> str:
     """
     text = sample_id.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _place(record: Record) -> tuple[int, int, bytes]:
+    return record.segment.number, record.start, record.sample_id
 
 
 def _entries(folder: Path) -> Iterator[WaitingImage]:

@@ -84,7 +84,7 @@ def test_tls_where_the_server_speaks_plain_http(server, check):
         ([OK, OK, (401, {}, b"{}")], "the server does not know the key (status 401)"),
         ([OK, OK, (403, {}, b"{}")], "the key lacks the scope `ingest` (status 403)"),
         ([OK, OK, (413, {}, b"{}")], "the server or a proxy refuses 1 kB as too large (status 413)"),
-        ([OK, OK, (422, {}, b'{"title": "no"}')], 'a sample is refused: {"title": "no"} (status 422)'),
+        ([OK, OK, (422, {}, b'{"title": "no"}')], "a sample is refused, status 422: no"),
     ],
 )
 def test_what_the_server_answers_is_named(server, check, answers, fault):
@@ -108,6 +108,46 @@ def test_a_spool_folder_that_cannot_be_written_is_a_fault(server, check, tmp_pat
     code, text = check(server.url, spool=str(tmp_path / "file"))
     assert code == 1
     assert "is not writable: File exists; remedy: set LOOKSWRONG_SPOOL_DIR" in text
+
+
+def test_a_switched_off_sdk_is_a_fault(server, check, monkeypatch):
+    monkeypatch.setenv("LOOKSWRONG_DISABLED", "1")
+    code, text = check(server.url)
+    assert code == 1
+    assert text.startswith("FAULT LOOKSWRONG_DISABLED is set: no client captures anything; remedy: unset it\n")
+
+
+def test_a_dry_run_sends_no_sample(server, check, monkeypatch):
+    monkeypatch.setenv("LOOKSWRONG_DRY_RUN", "yes")
+    code, text = check(server.url)
+    assert (code, server.samples) == (0, {})
+    assert "dry run: no sample was sent" in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_the_spool_folder_is_as_it_was(server, check, tmp_path, exists):
+    folder = tmp_path / "state" / "spool"
+    if exists:
+        folder.mkdir(parents=True)
+    check(server.url, spool=str(folder))
+    assert (folder.exists(), folder.parent.exists()) == (exists, exists)
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["spool", "list"]])
+def test_a_reader_that_leaves_early_is_no_fault(server, tmp_path, arguments):
+    place = ["--url", server.url, "--api-key", KEY, "--spool-dir", str(tmp_path)]
+    command = [sys.executable, "-u", "-m", "feedback_sdk", *arguments, *place]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_the_help_speaks_to_users(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert "python -m feedback_sdk [-h] {check,spool}" in text
+    assert "LOOKSWRONG_SPOOL_DIR" in text
 
 
 def test_the_command_runs_and_its_exit_status_tells(free_port):

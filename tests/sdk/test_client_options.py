@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -67,6 +68,15 @@ def test_a_dry_run_needs_neither_server_nor_key(tmp_path, monkeypatch):
     with FeedbackClient(spool_dir=tmp_path) as client:
         assert client.log_prediction(b"image", PREDICTION) is not None
         assert client.flush(10)
+
+
+def test_what_a_replaced_key_left_is_told(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for key in ("lw_old_s", "lw_new_s"):
+        with FeedbackClient("http://127.0.0.1:9", key) as client:
+            client.log_prediction()
+    assert "captures for this server wait under another key" in caplog.text
+    assert "-old'" in caplog.text
 
 
 def test_a_dry_run_leaves_alone_what_waits_for_the_server(make_client, server):
@@ -156,6 +166,21 @@ def test_what_before_send_fails_on_is_never_sent(make_client, transport):
     sample_id = client.log_prediction(None, PREDICTION)
     assert sent(client, transport) == []
     assert [(drop.reason, drop.id) for drop in heard] == [("before_send", sample_id)]
+    assert re.fullmatch(
+        r"before_send must not raise, got ZeroDivisionError at test_client_options.py:\d+", heard[0].message
+    )
+
+
+def test_a_refusal_names_the_field_and_what_must_hold_but_no_value(make_client):
+    said = (
+        b'{"errors": [{"field": "prediction.boxes.0.label", "message": "must be one of pill, capsule, got \'ann\'"}]}'
+    )
+    heard = []
+    refusal = Response(status=422, headers={"content-type": "application/problem+json"}, body=said)
+    client = make_client(transport=MemoryTransport([refusal]), on_drop=heard.append)
+    client.log_prediction(b"image", PREDICTION)
+    client.flush(10)
+    assert heard[0].message == "the server refused a sample: prediction.boxes.0.label must be one of pill, capsule"
 
 
 def test_a_client_without_the_hook_never_sends_what_waits_for_it(make_client, server):

@@ -28,6 +28,16 @@ def test_no_option_need_be_given():
         ("max_frames_per_second", float("nan")),
         ("max_image_side", 0),
         ("status_poll_seconds", 0),
+        ("max_image_side", 2.5),
+        ("task", "detektion"),
+        ("labels", "pill"),
+        ("labels", 5),
+        ("collapse", True),
+        ("on_drop", 5),
+        ("before_send", "no"),
+        ("dry_run", "no"),
+        ("transport", object()),
+        ("ca_bundle", "/nowhere/at/all.pem"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(name, value):

@@ -96,7 +96,7 @@ def test_without_pillow_images_are_sent_as_they_are_and_it_is_said_once(bench, c
     monkeypatch.setitem(sys.modules, "PIL", None)
     one = bench(max_image_side=100, collapse=Collapse())
     assert one.taken(frame(), image).image == image
-    assert [record.message for record in caplog.records if "lookswrong[images]" in record.message]
+    assert [record.message for record in caplog.records if "the extra `[images]`" in record.message]
 
 
 def test_frames_that_look_alike_become_one_that_stands_for_them(bench):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from feedback_sdk.spool import files
-from feedback_sdk.spool.quarantine import QUARANTINE, Quarantine
+from feedback_sdk.spool.quarantine import QUARANTINE, Quarantine, reason
 from feedback_sdk.spool.segment import Kind, Record, Segment
 from tests.sdk.conftest import ROOT
 from tests.sdk.disks import DISKS
@@ -43,6 +43,25 @@ def record(tmp_path):
 
 def add(quarantine: Quarantine, record: Record, *, max_bytes: int = 100_000, has_hook: bool = False) -> bool:
     return quarantine.add(record, ANSWER, has_hook=has_hook, max_bytes=max_bytes)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({}, "status None: without a reason"),
+        ({"status": 404, "body": ""}, "status 404: without a reason"),
+        ({"status": 502, "body": "<h1>Bad\n gateway</h1>"}, "status 502: <h1>Bad gateway</h1>"),
+        ({"status": 409, "body": '{"title": "the id is taken", "errors": []}'}, "status 409: the id is taken"),
+        ({"status": 409, "body": '{"title": "no", "detail": "taken"}'}, "status 409: taken"),
+        ({"status": 422, "body": '{"errors": [{"field": "a", "message": "b"}, 1]}'}, "status 422: a b"),
+        ({"status": 422, "body": '{"errors": {}}'}, 'status 422: {"errors": {}}'),
+        ({"status": 422, "body": '["a"]'}, 'status 422: ["a"]'),
+        ({"status": 422, "body": "x" * 500}, f"status 422: {'x' * 388}…"),
+        ({"error": "before_send raised\nValueError"}, "before_send raised ValueError"),
+    ],
+)
+def test_a_reason_is_one_readable_line(answer, said):
+    assert reason(answer) == said
 
 
 def test_an_empty_quarantine_has_no_lines(quarantine):

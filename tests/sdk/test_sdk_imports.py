@@ -6,15 +6,20 @@ import sys
 import pytest
 
 import feedback_sdk
-from feedback_sdk import aio, client, types
+from feedback_sdk import aio, client, drops, sender, types
 from feedback_sdk.preparation import before_send, bursts
+from feedback_sdk.sender import statuses
 from tests.sdk.stand_in import KEY
 
 _HOMES = {
     "AsyncFeedbackClient": aio,
     "Capture": before_send,
     "Collapse": bursts,
+    "Drop": drops,
+    "DropReason": drops,
     "FeedbackClient": client,
+    "SampleStatus": statuses,
+    "Stats": sender,
 }
 MODULES = """
 import sys

@@ -4,12 +4,13 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from feedback_sdk.drops import DropReason
 from feedback_sdk.errors import SpoolError
-from feedback_sdk.spool import SpoolFullError
+from feedback_sdk.spool import SpoolFullError, state_folder
 from feedback_sdk.spool.segment import Kind
 from tests.sdk.spooling import MIB, drain, files, put
 from tests.sdk.stand_in import file_size_limit, wait_until
@@ -224,6 +225,51 @@ def test_what_was_made_ready_is_kept_until_its_record_is_done(make_spool, spool)
     assert heir.prepared(record) == (b'{"a":1}', b"png of zlib one")
     heir.done(record)
     assert list((heir.folder / "prepared").iterdir()) == []
+
+
+@pytest.mark.usefixtures("disk")
+def test_two_records_of_one_id_are_each_made_ready_to_their_own(spool, make_spool):
+    for payload in (b"one", b"two"):
+        put(spool, b"{}", kind=Kind.PIXELS, payload=payload)
+    one, two = spool.next(), spool.next()
+    spool.keep_prepared(one, text=b"1", image=b"png one")
+    assert spool.prepared(two) is None
+    spool.keep_prepared(two, text=b"2", image=b"png two")
+    assert spool.prepared(one) == (b"1", b"png one")
+    spool.done(one)
+    assert spool.prepared(two) == (b"2", b"png two")
+    spool.close()
+    heir = make_spool()
+    heir.adopt()
+    assert heir.prepared(heir.next()) == (b"2", b"png two")
+
+
+def test_a_record_that_comes_back_as_what_it_was_made_to_leaves_nothing(spool):
+    put(spool, b"{}", kind=Kind.PIXELS, payload=b"raw")
+    record = spool.next()
+    spool.keep_prepared(record, text=b'{"a":1}', image=b"png")
+    whole = replace(record, kind=Kind.SAMPLE, text=b'{"a":1}', payload=b"png")
+    assert spool.prepared(whole) == (b'{"a":1}', b"png")
+    spool.done(whole)
+    assert list((spool.folder / "prepared").iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["http://a/", "HTTP://A:80", "http://a//", "http://a?q#f"])
+def test_one_server_is_one_folder_however_it_is_spelled(url):
+    assert state_folder(url=url, kid="k1") == state_folder(url="http://a", kid="k1")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://a", "http://a:8000", "http://a/b", "http://b", "http://[::1", "http://[::1]"]
+)
+def test_another_server_is_another_folder(url):
+    assert state_folder(url=url, kid="k1") != state_folder(url="http://a", kid="k1")
+
+
+def test_the_folders_of_one_server_stand_together():
+    one, two = (state_folder(url="http://a", kid=kid).name for kid in ("k1", "k-2"))
+    assert (one[16:], two[16:]) == ("-k1", "-k-2")
+    assert one[:16] == two[:16]
 
 
 def test_what_cannot_be_kept_ready_is_an_error(spool):
