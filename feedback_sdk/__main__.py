@@ -90,8 +90,8 @@ def _lines(url: str, api_key: str, *, spool_dir: str) -> Iterator[str]:
         return
     folder = Path(spool_dir) if spool_dir else state_folder(url=url, kid=tokens.split_key(api_key)[0])
     yield _line(lambda: _spool(folder))
-    transport = HttpTransport(url, timeout_seconds=_TIMEOUT_SECONDS)
     try:
+        transport = _transport(url)
         alive = _health(transport)
     except _FaultError as fault:
         yield str(fault)
@@ -138,6 +138,14 @@ def _spool(folder: Path) -> str:
             for path in made:
                 path.rmdir()
     return f"ok the spool folder {folder} is writable"
+
+
+def _transport(url: str) -> HttpTransport:
+    ca_bundle = os.environ.get("LOOKSWRONG_CA_BUNDLE")
+    try:
+        return HttpTransport(url, timeout_seconds=_TIMEOUT_SECONDS, ca_bundle=ca_bundle or None)
+    except ValidationError as error:
+        raise _FaultError(error.message, remedy="set LOOKSWRONG_CA_BUNDLE to your authority's certificate") from None
 
 
 def _health(transport: HttpTransport) -> Response:
@@ -201,7 +209,7 @@ _REMEDIES: dict[type[Exception], str] = {
     gaierror: "the name does not resolve: look for a slip in LOOKSWRONG_URL, or at this machine's DNS",
     ConnectionRefusedError: "nothing listens there: start the server, or mend the port in LOOKSWRONG_URL",
     TimeoutError: "no answer in time: a firewall may be between, or the server is overloaded",
-    ssl.SSLCertVerificationError: "TLS does not trust the server: set SSL_CERT_FILE to your authority's certificate",
+    ssl.SSLCertVerificationError: "TLS does not trust the server: set LOOKSWRONG_CA_BUNDLE to your authority's certificate",
     ssl.SSLError: "TLS fails: if the server speaks plain HTTP, LOOKSWRONG_URL must start with http://",
 }
 

@@ -95,7 +95,8 @@ def _folder(given: argparse.Namespace) -> Path:
     else:
         raise _UsageError("give --spool-dir, or --url and --api-key, to say whose spool is meant")
     if not folder.is_dir():
-        raise _UsageError(f"the spool's folder must exist, got {folder}")
+        left = "".join(f"; under another key of this server captures wait in {path}" for path in neighbours(folder))
+        raise _UsageError(f"the spool's folder must exist, got {folder}{left}")
     return folder
 
 

@@ -103,6 +103,13 @@ def test_a_clock_that_is_off_is_a_fault_and_the_rest_is_still_looked_at(server, 
     assert text.splitlines()[-1].startswith("ok")
 
 
+def test_a_ca_bundle_that_cannot_be_read_is_a_fault(check, monkeypatch):
+    monkeypatch.setenv("LOOKSWRONG_CA_BUNDLE", "/nowhere.pem")
+    code, text = check("https://127.0.0.1:9")
+    assert code == 1
+    assert "FAULT ca_bundle must be a PEM file of certificates" in text
+
+
 def test_a_spool_folder_that_cannot_be_written_is_a_fault(server, check, tmp_path):
     (tmp_path / "file").write_text("in the way")
     code, text = check(server.url, spool=str(tmp_path / "file"))

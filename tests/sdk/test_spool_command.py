@@ -254,6 +254,17 @@ def test_a_folder_that_is_not_there_is_an_error(command, folder, message):
     assert error.startswith(message)
 
 
+def test_a_key_that_has_no_folder_yet_hears_what_another_left(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    left = state_folder(url="http://a", kid="old")
+    spool = Spool(left, max_bytes=1 << 20, max_age_seconds=3600.0, on_drop=print)
+    spool.append(Kind.SAMPLE, bytes(16), b"{}")
+    spool.close()
+    code, _, error = command("list", "--url", "http://a", "--api-key", KEY, folder="")
+    assert code == 2
+    assert error.endswith(f"under another key of this server captures wait in {left}\n")
+
+
 def test_url_and_key_name_the_folder_of_the_app(open_spool, command, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     folder = state_folder(url="http://a", kid="k1")
