@@ -209,7 +209,7 @@ _REMEDIES: dict[type[Exception], str] = {
     gaierror: "the name does not resolve: look for a slip in LOOKSWRONG_URL, or at this machine's DNS",
     ConnectionRefusedError: "nothing listens there: start the server, or mend the port in LOOKSWRONG_URL",
     TimeoutError: "no answer in time: a firewall may be between, or the server is overloaded",
-    ssl.SSLCertVerificationError: "TLS does not trust the server: set LOOKSWRONG_CA_BUNDLE to your authority's certificate",
+    ssl.SSLCertVerificationError: "TLS does not trust the server: set LOOKSWRONG_CA_BUNDLE to its authority's file",
     ssl.SSLError: "TLS fails: if the server speaks plain HTTP, LOOKSWRONG_URL must start with http://",
 }
 
