@@ -158,7 +158,8 @@ def _requests(setup: Setup) -> Opened:
 
 
 def _ours(setup: Setup) -> Opened:
-    return import_module("benchmarks.client_sdks.ours").open_ours(setup)  # type: ignore[no-any-return]
+    opened: Opened = import_module("benchmarks.client_sdks.ours").open_ours(setup)
+    return opened
 
 
 def _base64(image: bytes) -> str:

@@ -143,6 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815  # named by http.server
 
     def respond(self, body: bytes) -> Answer | None:
+        """Return the answer, None to close without one; each server's own handler says."""
         raise NotImplementedError
 
     def handle(self) -> None:
