@@ -13,6 +13,7 @@ from queue_server.api import changes, exports, feedback, health, queries, sample
 from queue_server.api.answers import Problem, ProblemField
 from queue_server.api.endpoint import adapter
 from queue_server.api.openapi import openapi
+from queue_server.api.whole_tail import with_whole_tails
 from queue_server.backend import Backend, open_backend
 from queue_server.errors import BlobError, ProblemError
 from queue_server.logs import configure_logs
@@ -41,6 +42,7 @@ def create_app(backend: Backend | None = None) -> Flask:
     _add_description(app)
     _add_error_answers(app)
     _add_log(app)
+    app.wsgi_app = with_whole_tails(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     # Label Studio's page fetches images, and browsers post feedback, from other origins; neither sends credentials.
     CORS(app, resources={r"/v1/(images/.*|feedback)": {"origins": "*"}}, send_wildcard=True, max_age=86_400)
     return app
