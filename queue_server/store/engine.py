@@ -73,11 +73,40 @@ def writing(engine: Engine) -> Iterator[Session]:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema up to date, under a lock: any number of processes may call it at once."""
-    with _migration_lock(engine), engine.connect() as connection:
-        config = _alembic_config()
-        config.attributes["connection"] = connection
+    with _migration_lock(engine), altering(engine) as config:
         command.upgrade(config, "head")
+
+
+@contextmanager
+def altering(engine: Engine) -> Iterator[Config]:
+    """Give Alembic one transaction, which commits at the end; the caller holds the migrations' lock.
+
+    Where SQLite cannot alter a table Alembic copies it and drops the old one, which other rows refer to: their foreign
+    keys are off meanwhile (no transaction can switch them), and checked all together before the commit.
+    """
+    config = _alembic_config()
+    with engine.connect() as connection, _without_foreign_keys(connection):
+        config.attributes["connection"] = connection
+        yield config
+        if connection.dialect.name == "sqlite":
+            lost = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            assert not lost, f"every row that is referred to must be there, got {lost[:5]}"
         connection.commit()
+
+
+@contextmanager
+def _without_foreign_keys(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        raw.execute("PRAGMA foreign_keys=ON")
 
 
 def check_schema(engine: Engine) -> None:
