@@ -1,9 +1,10 @@
 """The tree of the server's errors; each carries the datum that its caller acts on.
 
 ServerError
-├── ProblemError(status, errors)         becomes an answer: application/problem+json
+├── ProblemError(status, errors, retry_after_seconds)  becomes an answer: application/problem+json
 ├── SettingsError                        the process cannot run with these settings
-├── PolicyError(field)                   a project file breaks a rule
+├── PolicyError(field, faults)           a project file breaks a rule
+├── ScopeError                           scopes that one key may not have together
 ├── ImageError(field)                    bytes that are no image we take
 ├── BlobError                            the image store does not answer, or is full
 ├── LabelStudioError(permanent, status)  Label Studio refused, or could not be reached
@@ -11,6 +12,7 @@ ServerError
 └── ProcessError                         a process that we started did not come up
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -20,20 +22,30 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FieldError:
-    """One fault of a request: where it is, and what must hold and what came."""
+    """One fault of a request or a file: where it is, and what must hold and what came."""
 
     field: str
     message: str
+    #: of a file's text, from 1; None: not known
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as a person reads it: the line, the path, the message."""
+        place = ", ".join(part for part in (f"line {self.line}" if self.line else "", self.field) if part)
+        return f"{place}: {self.message}" if place else self.message
 
 
 class ProblemError(ServerError):
-    """A request that cannot be served, with its HTTP status and the faults by field."""
+    """A request that cannot be served, with its HTTP status, the faults by field, and when to try again."""
 
-    def __init__(self, status: int, title: str, errors: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self, status: int, title: str, errors: tuple[FieldError, ...] = (), *, retry_after_seconds: int | None = None
+    ) -> None:
         super().__init__(title)
         self.status = status
         self.title = title
         self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
 
 
 class SettingsError(ServerError):
@@ -41,12 +53,25 @@ class SettingsError(ServerError):
 
 
 class PolicyError(ServerError):
-    """A project file that breaks a rule; `field` is the path of what is wrong."""
+    """A project file that breaks a rule; `faults` holds all that was found, `field` the path of the first."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
         self.message = message
+        self.faults: tuple[FieldError, ...] = (FieldError(field=field, message=message),)
+
+    @classmethod
+    def of(cls, faults: Sequence[FieldError]) -> "PolicyError":
+        """Return one error that tells of all these faults."""
+        error = cls(faults[0].field, faults[0].message)
+        error.faults = tuple(faults)
+        error.args = ("\n".join(map(str, faults)),)
+        return error
+
+
+class ScopeError(ServerError):
+    """Scopes that one key may not have together."""
 
 
 class ImageError(ServerError):

@@ -8,6 +8,7 @@ import numpy as np
 from feedback_sdk.errors import ValidationError
 from feedback_sdk.types import Box, Keypoint, Mask, Point, Polygon
 from queue_server.core import rle
+from queue_server.core.agreement import common_objects
 from queue_server.core.annotation import Annotation, Difference
 from queue_server.core.label_config import OWN_CONTROLS, USER_REMOVED, ControlNames
 from queue_server.core.proposals import (
@@ -49,15 +50,15 @@ class _View:
 def pre_annotation(proposal: Proposal, *, controls: ControlNames) -> dict[str, object]:
     """Return the task to import: its data, and the proposal as a prediction of constant version.
 
-    Objects for which the project has no control are left out, and `details` says so.
+    Objects for which the project has no control are left out, and `details` says so. A blind task has no prediction.
 
     >>> proposal = Proposal(sample_id="1", image_url="http://i", width=4, height=3, reason="random")
     >>> task = pre_annotation(proposal, controls=OWN_CONTROLS)
     >>> task["data"]["inbox"], task["predictions"]
     ('yes', [])
     """
-    result = _result(proposal, controls)
-    if proposal.prediction is None and not result:
+    result = _result(proposal, controls) if not proposal.is_blind else []
+    if proposal.is_blind or (proposal.prediction is None and not result):
         return {"data": task_data(proposal, controls=controls), "predictions": []}
     prediction: dict[str, object] = {"model_version": MODEL_VERSION, "result": result}
     if proposal.confidence is not None:
@@ -68,17 +69,31 @@ def pre_annotation(proposal: Proposal, *, controls: ControlNames) -> dict[str, o
 def task_data(proposal: Proposal, *, controls: ControlNames) -> dict[str, object]:
     """Return the data of a proposal's task, also to bring one up to date that is there.
 
+    `inbox` names what shows it: "yes" the inbox, "no" nothing, else the tab of that name. A blind task has the same
+    keys, with nothing in those that tell what the model or the users say.
+
     >>> proposal = Proposal(sample_id="1", image_url="", width=4, height=3, reason="random", priority=60.0)
     >>> task_data(proposal, controls=OWN_CONTROLS)["priority"]
     60.0
     """
-    return dict(proposal.extra) | {
+    return {
+        **proposal.extra,
         "image": proposal.image_url,
         controls.image_key: proposal.image_url,
         "sample_id": proposal.sample_id,
         "priority": proposal.priority,
         # The inbox's order: Label Studio's label stream compares data as text on PostgreSQL, where "60" > "100".
-        "rank": f"{proposal.priority:08.3f}",
+        "rank": f"{proposal.priority if proposal.rank is None else proposal.rank:08.3f}",
+        "generation": proposal.generation,
+        "look": proposal.look,
+        "stands_for": proposal.stands_for,
+        "inbox": (proposal.tab or "yes") if proposal.is_in_inbox else "no",
+        **(_BLIND if proposal.is_blind else _told(proposal, controls)),
+    }
+
+
+def _told(proposal: Proposal, controls: ControlNames) -> dict[str, object]:
+    return {
         "reason": proposal.reason,
         "reasons": ", ".join(proposal.reasons or (proposal.reason,)),
         "model_version": proposal.model_version,
@@ -87,9 +102,22 @@ def task_data(proposal: Proposal, *, controls: ControlNames) -> dict[str, object
         "details": details(proposal, controls),
         "comment": comments(proposal),
         "user_count": user_count(proposal),
-        "generation": proposal.generation,
-        "inbox": "yes" if proposal.is_in_inbox else "no",
+        "tags": ", ".join(proposal.tags),
     }
+
+
+#: Tags too may tell why a sample was chosen.
+_BLIND: dict[str, object] = {
+    "reason": "",
+    "reasons": "",
+    "model_version": None,
+    "confidence": None,
+    "summary": "Label what you see",
+    "details": "",
+    "comment": "",
+    "user_count": None,
+    "tags": "",
+}
 
 
 def annotation(result: Sequence[Json], *, width: int, height: int, controls: ControlNames = OWN_CONTROLS) -> Annotation:
@@ -103,7 +131,10 @@ def annotation(result: Sequence[Json], *, width: int, height: int, controls: Con
     >>> annotation([region], width=640, height=480).boxes[0].x_max
     320.0
     """
-    view = _read(result, Canvas(width=width, height=height), controls)
+    return _annotation(_read(result, Canvas(width=width, height=height), controls))
+
+
+def _annotation(view: _View) -> Annotation:
     return Annotation(
         boxes=tuple(region.item for region in view.regions if isinstance(region.item, Box)),
         polygons=tuple(region.item for region in view.regions if isinstance(region.item, Polygon)),
@@ -116,6 +147,8 @@ def annotation(result: Sequence[Json], *, width: int, height: int, controls: Con
 
 def model_difference(result: Sequence[Json], proposal: Proposal, *, controls: ControlNames) -> Difference | None:
     """Return how an annotation differs from what the model said; None where it said nothing.
+
+    Regions are the same by their ids; those of a blind task, which was drawn from nothing, by their places.
 
     >>> empty = Proposal(sample_id="1", image_url="", width=4, height=3, reason="random")
     >>> model_difference([], empty, controls=OWN_CONTROLS) is None
@@ -228,21 +261,29 @@ def _whole_number(written: Json) -> int:
 
 
 def _difference(result: Sequence[Json], said: _View, proposal: Proposal, controls: ControlNames) -> Difference:
-    """Compare by region ids, and chosen classes by their names."""
+    """Compare objects, and chosen classes by their names."""
     canvas = Canvas(width=proposal.width, height=proposal.height)
     final = _read(result, canvas, controls)
-    before = {item.id: item for item in said.regions if getattr(controls, item.control) is not None}
-    after = {item.id: item for item in final.regions}
-    both = before.keys() & after.keys()
-    same = sum(_is_same(before[key], after[key], canvas) for key in both)
+    before = tuple(item for item in said.regions if getattr(controls, item.control) is not None)
+    if proposal.is_blind:
+        same = both = common_objects(_annotation(_View(regions=before)), _annotation(final))
+    else:
+        same, both = _same_by_id(before, final.regions, canvas)
     kept, changed, removed, added = _compare_labels(said.labels, final.labels, controls)
     return Difference(
         kept=same + kept,
-        changed=len(both) - same + changed,
-        removed=len(before) - len(both) + removed,
-        added=len(after) - len(both) + added,
+        changed=both - same + changed,
+        removed=len(before) - both + removed,
+        added=len(final.regions) - both + added,
         count_difference=_count_difference(final, said),
     )
+
+
+def _same_by_id(before: Sequence[Region], after: Sequence[Region], canvas: Canvas) -> tuple[int, int]:
+    """Return how many regions are the same, and how many are there before and after."""
+    ones, others = {item.id: item for item in before}, {item.id: item for item in after}
+    both = ones.keys() & others.keys()
+    return sum(_is_same(ones[key], others[key], canvas) for key in both), len(both)
 
 
 def _compare_labels(said: Sequence[str], final: Sequence[str], controls: ControlNames) -> tuple[int, int, int, int]:

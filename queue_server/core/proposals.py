@@ -52,12 +52,24 @@ class Proposal:
     #: the last word of each reporter, oldest first
     verdicts: Sequence[UserVerdict] = ()
     priority: float = 0.0
+    #: its place in the inbox, where that is not its priority: the audit stands at random places
+    rank: float | None = None
     reason: str
     reasons: Sequence[str] = ()
     model_version: str | None = None
     #: of the image, in [0, 1]
     confidence: float | None = None
     generation: int = 0
+    #: 1: the first look at the sample
+    look: int = 1
+    #: the tab that shows it; None: the inbox
+    tab: str | None = None
+    #: to be labelled without prediction, reason and the users' claims
+    is_blind: bool = False
+    #: of the sample, and of the rules that chose it
+    tags: Sequence[str] = ()
+    #: how many samples it represents
+    stands_for: int = 1
     #: False: withdrawn, so that the inbox's filter hides it
     is_in_inbox: bool = True
     #: more for the task's data; our own keys come first

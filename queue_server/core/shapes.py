@@ -87,6 +87,32 @@ def iou(one: Box, other: Box) -> float:
     return common / union if union > 0 else 0.0
 
 
+def overlap(ones: Sequence[Box], others: Sequence[Box], *, at_least: float = 0.5) -> list[float]:
+    """Return the IoU of each pair of boxes of one label that belong together, the best pairs first (greedy).
+
+    >>> a = Box(label="a", x_min=0.0, y_min=0.0, x_max=2.0, y_max=2.0)
+    >>> overlap([a], [a, a])
+    [1.0]
+    """
+    pairs = sorted(
+        (
+            (value, i, j)
+            for i, one in enumerate(ones)
+            for j, other in enumerate(others)
+            if one.label == other.label and (value := iou(one, other)) >= at_least
+        ),
+        key=lambda pair: -pair[0],
+    )
+    left, right = set(range(len(ones))), set(range(len(others)))
+    found = []
+    for value, i, j in pairs:
+        if i in left and j in right:
+            found.append(value)
+            left.discard(i)
+            right.discard(j)
+    return found
+
+
 def _cut(points: Sequence[XY], start: XY, end: XY) -> tuple[XY, ...]:
     """Keep what lies to the right of the line from `start` to `end`."""
     kept: list[XY] = []

@@ -22,7 +22,10 @@ _REASONS = {
     "empty": "the model found nothing",
     "random": "drawn at random, to measure how good the model is",
     "requested": "asked for by hand",
+    "adjudication": "its annotators disagree",
 }
+#: of a further look
+_REASONS_AGAIN = {"disputed": "a user objects to its annotation"}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _ACTS = {"add": "added", "move": "moved", "remove": "removed"}
 
@@ -53,7 +56,8 @@ def details(proposal: Proposal, controls: ControlNames) -> str:
     ... ), ControlNames())
     'Why: the model found nothing. Model version v2, confidence 0.50.'
     """
-    why = _REASONS.get(proposal.reason, proposal.reason.replace("_", " "))
+    known = _REASONS if proposal.look == 1 else _REASONS | _REASONS_AGAIN
+    why = known.get(proposal.reason, proposal.reason.replace("_", " "))
     model = f"Model version {proposal.model_version}" if proposal.model_version else "No model version"
     confidence = "no confidence" if proposal.confidence is None else f"confidence {proposal.confidence:.2f}"
     hidden = [

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from queue_server.core.datasets import (
     LabelSource,
     choose_annotation,
     from_prediction,
+    last_words,
     parse_include,
 )
 from queue_server.errors import ExportError
@@ -36,8 +38,39 @@ def candidate(number, *, day=1, **changes):
     ],
 )
 def test_ground_truth_counts_else_the_latest_that_was_not_skipped(candidates, chosen):
-    result = choose_annotation(candidates)
+    result = choose_annotation(candidates, task=Task.DETECTION)
     assert (result and result.id) == chosen
+
+
+def said(number, annotator, count, **changes):
+    """Return what an annotator counted, the later the higher its number."""
+    return replace(candidate(number, day=number), annotator=annotator, annotation=Annotation(count=count), **changes)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "chosen"),
+    [
+        ([said(1, "ann", 7), said(2, "ben", 7)], 2),
+        ([said(1, "ann", 7), said(2, "ben", 8)], None),
+        ([said(1, "ann", 7), said(2, "ben", 8), said(3, "ann", 8)], 3),
+        ([said(1, "ann", 7), said(2, "ben", 8), said(3, "cleo", 7)], 3),
+        ([said(1, "ann", 7), said(2, "ben", 8, is_ground_truth=True), said(3, "cleo", 7)], 2),
+        ([said(1, "ann", 7), said(2, "ben", 8, is_skipped=True)], 1),
+        ([said(1, "ann", 7), said(2, "ben", 8), said(3, "cleo", 9, look=2)], 3),
+        ([said(1, "ann", 7, look=2), said(2, "ann", 8)], 1),
+        ([said(1, "ann", 7), said(2, "ben", 8, look=2), said(3, "ann", 9, look=2)], 1),
+        ([said(1, "ann", 7), said(2, "ben", 8, look=2, is_skipped=True)], 1),
+        ([said(1, "ann", 7, is_ground_truth=True), said(2, "ben", 8, look=2)], 1),
+    ],
+)
+def test_majority_of_the_last_look_counts_where_nobody_marked_a_truth(candidates, chosen):
+    result = choose_annotation(candidates, task=Task.COUNTING)
+    assert (result and result.id) == chosen
+
+
+def test_each_annotators_last_word_is_one_and_the_unknown_are_many():
+    given = [said(1, "ann", 7), said(2, None, 8), said(3, "ann", 9), said(4, None, 8)]
+    assert [one.id for one in last_words(given)] == [2, 3, 4]
 
 
 @pytest.mark.parametrize(

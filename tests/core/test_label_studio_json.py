@@ -1,5 +1,7 @@
 """The task that a proposal becomes: its data, its words, its regions."""
 
+from dataclasses import replace
+
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
@@ -78,6 +80,30 @@ def test_data_holds_what_filters_and_scripts_rely_on():
 
 def test_withdrawn_task_leaves_the_inbox():
     assert task_of(proposal(is_in_inbox=False))["data"]["inbox"] == "no"
+
+
+def test_task_of_a_tab_names_it_until_it_is_withdrawn():
+    assert task_of(proposal(tab="Night shift"))["data"]["inbox"] == "Night shift"
+    assert task_of(proposal(tab="Night shift", is_in_inbox=False))["data"]["inbox"] == "no"
+
+
+def test_data_says_which_look_it_is_and_what_the_sample_stands_for():
+    first = task_of(proposal())["data"]
+    assert (first["look"], first["stands_for"], first["tags"]) == (1, 1, "")
+    data = task_of(proposal(look=2, stands_for=30, tags=["night", "camera-2"]))["data"]
+    assert (data["look"], data["stands_for"], data["tags"]) == (2, 30, "night, camera-2")
+
+
+def test_blind_task_tells_nothing_that_the_model_or_the_users_say():
+    more = {"reasons": ["user_rejected"], "model_version": "v1", "confidence": 0.5, "tags": ["night"]}
+    said = proposal(detected(box(10.0)), Correction(count=3), priority=10.0, **more)
+    seen, blind = task_of(said), task_of(replace(said, is_blind=True))
+    assert blind["predictions"] == []
+    assert blind["data"].keys() == seen["data"].keys()
+    told = {key: value for key, value in blind["data"].items() if seen["data"][key] != value}
+    assert told.pop("summary") == "Label what you see"
+    assert told.keys() == {"reason", "reasons", "model_version", "confidence", "details", "user_count", "tags"}
+    assert not any(told.values())
 
 
 def test_extra_data_never_replaces_ours():
@@ -189,6 +215,20 @@ CAT = Prediction(model_version="v1", task="classification", classes={"cat": 0.6,
 )
 def test_summary_says_it_in_words(said, summary):
     assert summary_of(said) == summary
+
+
+@pytest.mark.parametrize(
+    ("look", "reason", "why"),
+    [
+        (1, "disputed", "users disagree"),
+        (2, "disputed", "a user objects to its annotation"),
+        (2, "adjudication", "its annotators disagree"),
+        (1, "close_to_threshold", "close to threshold"),
+    ],
+)
+def test_details_say_why_this_look_is_wanted(look, reason, why):
+    data = task_of(proposal(detected(), reason=reason, look=look))["data"]
+    assert data["details"].startswith(f"Why: {why}. ")
 
 
 def test_details_and_comments_are_for_people():

@@ -1,6 +1,7 @@
 """What came of each proposal: by region ids, for the model's view and for the users'."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,3 +179,42 @@ def test_keypoints_are_compared_by_their_place():
     result = submitted(said)
     result[1]["value"]["y"] += 10
     assert model(result, said) == Difference(kept=1, changed=1, count_difference=0)
+
+
+BLIND = replace(detected(), is_blind=True)
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([], Difference(removed=3, count_difference=-3)),
+        ([0.0, 100.0, 200.0], Difference(kept=3, count_difference=0)),
+        ([3.0, 103.0, 197.0], Difference(kept=3, count_difference=0)),
+        ([0.0, 100.0], Difference(kept=2, removed=1, count_difference=-1)),
+        ([0.0, 100.0, 200.0, 300.0], Difference(kept=3, added=1, count_difference=1)),
+        ([0.0, 100.0, 300.0], Difference(kept=2, removed=1, added=1, count_difference=0)),
+    ],
+)
+def test_what_was_drawn_blind_is_compared_by_place(places, expected):
+    assert model([drawn(at) for at in places], BLIND) == expected
+
+
+def test_blind_box_of_another_class_is_another_object():
+    other = drawn(0.0)
+    other["value"]["rectanglelabels"] = ["capsule"]
+    only = replace(BLIND, prediction=Prediction(model_version="v1", task="detection", boxes=[box(0.0)]))
+    assert model([other], only) == Difference(removed=1, added=1, count_difference=0)
+
+
+def test_blind_class_and_count_are_compared_by_value():
+    said = Prediction(model_version="v1", task="classification", classes={"cat": 0.9, "dog": 0.1})
+    chosen = {"id": "x", "from_name": "choice", "type": "choices", "value": {"choices": ["cat"]}}
+    assert model([chosen], replace(proposal(said), is_blind=True)) == Difference(kept=1)
+    counted = Prediction(model_version="v1", task="counting", count=7)
+    number = {"id": "y", "from_name": "count", "type": "number", "value": {"number": 9}}
+    assert model([number], replace(proposal(counted), is_blind=True)).count_difference == 2
+
+
+def test_blind_look_is_held_against_what_users_say_by_place_too():
+    blind = replace(detected(Correction(boxes=[BoxCorrection(action="remove", target=2)])), is_blind=True)
+    assert user([drawn(0.0), drawn(100.0)], blind) == Difference(kept=2, count_difference=0)

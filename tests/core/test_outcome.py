@@ -2,11 +2,11 @@
 
 import pytest
 
-from feedback_sdk.types import Box, Prediction, Task, Verdict
-from queue_server.core.annotation import Difference
+from feedback_sdk.types import Box, BoxCorrection, Correction, Point, Prediction, Task, Verdict
+from queue_server.core.annotation import Annotation, Difference
 from queue_server.core.label_config import own_controls
 from queue_server.core.label_studio_json import model_difference
-from queue_server.core.outcome import Outcome, is_model_right, outcome
+from queue_server.core.outcome import Outcome, disagrees, is_model_right, outcome
 from queue_server.core.proposals import Proposal
 
 RIGHT, WRONG = Outcome.USER_RIGHT, Outcome.USER_WRONG
@@ -78,3 +78,50 @@ def test_counting_model_answers_for_its_number_alone():
 
 def test_model_that_said_nothing_comparable_is_neither_right_nor_wrong():
     assert judged("classification", {"confidence": 0.4}, []) is None
+
+
+KEPT, CHANGED = Difference(kept=1), Difference(changed=1)
+TWO = Prediction(model_version="v1", task="detection", boxes=[BOX, BOX])
+ADD = BoxCorrection(action="add", label="pill", x_min=1.0, y_min=1.0, x_max=9.0, y_max=9.0)
+MOVE = BoxCorrection(action="move", target=0, x_min=1.0, y_min=1.0, x_max=9.0, y_max=9.0)
+REMOVE = BoxCorrection(action="remove", target=0)
+SPOT = Point(x=1.0, y=1.0)
+
+
+def objects(number):
+    return Annotation(boxes=(BOX,) * number)
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(None, False), (KEPT, True), (CHANGED, False)])
+@pytest.mark.parametrize("correction", [None, Correction(boxes=[MOVE]), Correction(boxes=[ADD, REMOVE])])
+def test_objection_without_a_number_disagrees_where_the_model_was_left_as_right(correction, difference, expected):
+    found = disagrees(objects(2), correction, prediction=TWO, difference=difference, task=Task.DETECTION)
+    assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("correction", "number"),
+    [
+        (Correction(count=5), 5),
+        (Correction(boxes=[ADD]), 3),
+        (Correction(boxes=[REMOVE]), 1),
+        (Correction(points=[SPOT, SPOT]), 4),
+        (Correction(boxes=[ADD, MOVE], points=[SPOT]), 4),
+    ],
+)
+def test_objection_with_a_number_disagrees_with_any_other(correction, number):
+    given = {"prediction": TWO, "difference": KEPT, "task": Task.DETECTION}
+    assert not disagrees(objects(number), correction, **given)
+    assert disagrees(objects(number + 1), correction, **given)
+
+
+@pytest.mark.parametrize(("label", "expected"), [("cat", False), ("dog", True)])
+def test_objection_with_a_class_disagrees_with_any_other(label, expected):
+    found = disagrees(
+        Annotation(labels=("cat",)),
+        Correction(label=label),
+        prediction=None,
+        difference=KEPT,
+        task=Task.CLASSIFICATION,
+    )
+    assert found is expected

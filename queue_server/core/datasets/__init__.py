@@ -12,6 +12,7 @@ from queue_server.core.datasets.items import (
     LabelSource,
     choose_annotation,
     from_prediction,
+    last_words,
     parse_include,
 )
 from queue_server.core.datasets.manifest import export_id, manifest
@@ -37,6 +38,7 @@ __all__ = [
     "export_id",
     "from_prediction",
     "group_key",
+    "last_words",
     "manifest",
     "parse_include",
     "render",

@@ -11,6 +11,7 @@ from feedback_sdk.bounds import Number, Text
 from feedback_sdk.errors import ValidationError
 from feedback_sdk.shapes import SIDE, UNIT
 from feedback_sdk.types import Prediction, Task
+from queue_server.core.agreement import majority
 from queue_server.core.annotation import Annotation
 from queue_server.errors import ExportError
 
@@ -37,6 +38,8 @@ class Candidate:
     updated_at: datetime
     is_ground_truth: bool = False
     is_skipped: bool = False
+    #: of the labeling task that it was made in
+    look: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,16 +88,35 @@ class Item:
             _SHARE.check("audit_probability", self.audit_probability)
 
 
-def choose_annotation(candidates: Iterable[Candidate]) -> Candidate | None:
-    """Return the one that counts: the ground truth, else the latest that was not skipped; None if there is none.
+def choose_annotation(candidates: Iterable[Candidate], *, task: Task) -> Candidate | None:
+    """Return the one that counts; None where nobody finished one, or where annotators disagree.
 
-    Of several ground truths the latest counts; at equal times the highest id is the latest.
+    1. The latest that was marked as ground truth. 2. Of the last look the majority's, else of the look before it.
+    Skipped ones do not count; at equal times the highest id is the latest.
 
-    >>> choose_annotation([]) is None
+    >>> choose_annotation([], task=Task.DETECTION) is None
     True
     """
-    finished = [candidate for candidate in candidates if not candidate.is_skipped]
-    return max(finished, key=lambda one: (one.is_ground_truth, one.updated_at, one.id), default=None)
+    finished = sorted((one for one in candidates if not one.is_skipped), key=lambda one: (one.updated_at, one.id))
+    truths = [one for one in finished if one.is_ground_truth]
+    if truths:
+        return truths[-1]
+    for look in sorted({one.look for one in finished}, reverse=True):
+        chosen = majority(last_words([one for one in finished if one.look == look]), task=task)
+        if chosen is not None:
+            return chosen
+    return None
+
+
+def last_words(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the latest of each annotator, the earliest first; an unknown annotator is one of their own.
+
+    >>> last_words([])
+    []
+    """
+    ordered = sorted(candidates, key=lambda one: (one.updated_at, one.id))
+    latest = {one.annotator: one for one in ordered if one.annotator is not None}
+    return [one for one in ordered if one.annotator is None or latest[one.annotator] is one]
 
 
 def parse_include(text: str) -> frozenset[LabelSource]:

@@ -1,50 +1,71 @@
-"""The words of a policy: rules in order, and reading them from a project's file."""
+"""The words of a policy: its rules in order, its budget, and what counts as the same picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
-from queue_server.errors import PolicyError
+from queue_server.core.policy.budget import Budget
+from queue_server.core.policy.conditions import Condition
+from queue_server.core.policy.draws import rule_salt
+from queue_server.core.policy.parameters import Choice, Parameter, Value
 
 if TYPE_CHECKING:
-    from queue_server.core.policy.strategies import Strategy
-
-Value = float | str | None
+    from queue_server.core.policy.states import Candidate
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parameter:
-    """A number that a rule must or may give its strategy."""
+#: fields of `Candidate` that are looked up only where a rule asks for them
+NEEDS = ("novelty_bits", "stream_position", "shadows")
 
-    at_least: float
-    at_most: float
-    default: float | None = None
 
-    def read(self, field_name: str, value: object) -> Value:
-        """Return the value within its bounds, or raise PolicyError."""
-        if value is None and self.default is not None:
-            return self.default
-        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
-            raise PolicyError(field_name, f"must be a number from {self.at_least} to {self.at_most}, got {value!r}")
-        if not self.at_least <= value <= self.at_most:
-            raise PolicyError(field_name, f"must be from {self.at_least} to {self.at_most}, got {value}")
-        return float(value)
+class Match(NamedTuple):
+    """Whether a rule matches, and what it compared; a tuple, as a decision makes one of each rule."""
+
+    matched: bool
+    compared: Mapping[str, object] = MappingProxyType({})
+    #: what was compared with the threshold; None: this sample has none
+    score: float | None = None
+    #: how much more, or less, urgent than the rule's own priority
+    priority_shift: int = 0
+    #: the rule's chance for this sample, where that is not 1
+    rate: float = 1.0
+    #: (k, n): of n equal parts of [0, 1) the draw falls into the k-th, whatever the sample's hash says
+    cell: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """One of a few words."""
+class Strategy:
+    """One way to pick samples, with the parameters that a rule may give it."""
 
-    values: tuple[str, ...]
-    default: str | None
+    #: one sentence: what it takes
+    about: str
+    match: "Callable[[Rule, Candidate, datetime], Match]"
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    priority: int = 50
+    #: the audit: its draws are never withdrawn, collapsed or over budget, and never mean "not sampled"
+    is_audit: bool = False
+    #: it hangs on what users say: the accounts of those who object pay
+    is_users: bool = False
+    #: a person asked: no draw, no π
+    is_by_hand: bool = False
+    #: `labels` is what it looks for, not a filter on what it looks at
+    reads_labels: bool = False
+    #: what the store must look up for it, see `NEEDS`
+    needs: frozenset[str] = frozenset()
+    #: the number that `match_score` holds against the rule's threshold; None where a sample has none
+    score: "Callable[[Rule, Candidate], float | None] | None" = None
+    #: scores below the threshold match, not those at or above it
+    is_low: bool = False
 
-    def read(self, field_name: str, value: object) -> Value:
-        """Return the word, or raise PolicyError."""
-        if value is None:
-            return self.default
-        if value not in self.values:
-            raise PolicyError(field_name, f"must be one of {', '.join(self.values)}, got {value!r}")
-        return str(value)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """Where the tasks of a rule go in Label Studio; None: the project's main target, its inbox."""
+
+    project: str | None = None
+    tab: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +73,46 @@ class Rule:
     """One rule of a policy. Its name keys its salt: renaming a rule draws anew."""
 
     strategy: str
+    kind: Strategy = field(repr=False)
     name: str
     priority: int
+    #: a match is taken with this chance
     probability: float = 1.0
+    #: only these labels count; empty: all
+    labels: tuple[str, ...] = ()
+    where: Condition | None = None
+    #: given to every sample that matches
+    tags: tuple[str, ...] = ()
+    route: Route | None = None
+    budget: Budget | None = None
+    #: how many annotators look at what it takes
+    annotators: int = 1
     parameters: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NearDuplicates:
+    """Which pictures count as one: hashes at most `distance` bits apart, arrived within `span_seconds`."""
+
+    distance: int
+    span_seconds: float
+    #: only frames of one camera are compared
+    is_same_stream: bool
+
+
+class SilenceAffirms(StrEnum):
+    """Which confident predictions are affirmed where nobody says anything until the window's end."""
+
+    ALWAYS = "always"
+    #: those that a page told us to have shown to their user
+    SHOWN = "shown"
+
+
+SILENCE = Choice(
+    about="which confident predictions nobody's answer affirms at the window's end: all, or those told to be shown",
+    values=tuple(word.value for word in SilenceAffirms),
+    default=SilenceAffirms.ALWAYS.value,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,46 +122,16 @@ class Policy:
     version: int
     rules: tuple[Rule, ...]
     salt: bytes = field(repr=False)
+    budget: Budget | None = None
+    near_duplicates: NearDuplicates | None = None
+    silence_affirms: SilenceAffirms = SilenceAffirms.ALWAYS
+    #: of each rule: what its draws are keyed by
+    salts: tuple[bytes, ...] = field(init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "salts", tuple(rule_salt(rule.name, self.salt) for rule in self.rules))
 
-def parse_rules(document: Sequence[object], strategies: "Mapping[str, Strategy]") -> tuple[Rule, ...]:
-    """Return the rules that a project file lists, or raise PolicyError with the path of what is wrong.
-
-    >>> parse_rules([], {})
-    ()
-    """
-    rules = tuple(_parse_rule(f"rules.{index}", item, strategies) for index, item in enumerate(document))
-    names = [rule.name for rule in rules]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise PolicyError(f"rules.{index}.name", f"must be unique, {name!r} is taken: give this rule a name")
-    return rules
-
-
-def _parse_rule(path: str, item: object, strategies: "Mapping[str, Strategy]") -> Rule:
-    if not isinstance(item, Mapping):
-        raise PolicyError(path, f"must be a mapping with a strategy, got {item!r}")
-    given = dict(item)
-    strategy_name = str(given.pop("strategy", ""))
-    strategy = strategies.get(strategy_name)
-    if strategy is None:
-        raise PolicyError(f"{path}.strategy", f"must be one of {', '.join(strategies)}, got {strategy_name!r}")
-    name = given.pop("name", strategy_name)
-    if not isinstance(name, str) or not 0 < len(name) <= 100:
-        raise PolicyError(f"{path}.name", f"must be a text of 1 to 100 characters, got {name!r}")
-    priority = _read_priority(f"{path}.priority", given.pop("priority", strategy.priority))
-    probability = Parameter(at_least=0.0, at_most=1.0, default=1.0).read(
-        f"{path}.probability", given.pop("probability", None)
-    )
-    parameters = {key: bound.read(f"{path}.{key}", given.pop(key, None)) for key, bound in strategy.parameters.items()}
-    for key in given:
-        known = ", ".join(("name", "priority", "probability", *strategy.parameters))
-        raise PolicyError(f"{path}.{key}", f"is not known to {strategy_name}, must be one of {known}")
-    assert isinstance(probability, float)
-    return Rule(strategy=strategy_name, name=name, priority=priority, probability=probability, parameters=parameters)
-
-
-def _read_priority(path: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
-        raise PolicyError(path, f"must be a whole number from 0 to 1000, got {value!r}")
-    return value
+    @property
+    def needs(self) -> frozenset[str]:
+        """Return what must be looked up for a decision."""
+        return frozenset().union(*(rule.kind.needs for rule in self.rules))

@@ -1,57 +1,39 @@
 """Decisions: which rule takes which sample, with what chance, and what becomes of it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 import pytest
 
-from feedback_sdk.types import Box, Prediction, Verdict
+from feedback_sdk.types import Verdict
 from queue_server.core.policy import (
     ArchiveReason,
-    Candidate,
     Decision,
     GivenVerdict,
     Opinion,
-    Policy,
     State,
+    Twin,
     decide,
     opinion,
-    parse_rules,
     rule_draw,
 )
-from queue_server.core.policy.strategies import STRATEGIES
-from queue_server.errors import PolicyError
+from queue_server.core.policy.rules import Route
+from tests.core.policy.policies import (
+    AFTER,
+    CONFIRMED,
+    DISPUTED,
+    NOW,
+    REJECTED,
+    WINDOW_END,
+    candidate,
+    classes,
+    policy,
+    said,
+)
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-WINDOW_END = NOW + timedelta(hours=24)
-AFTER = WINDOW_END + timedelta(seconds=1)
 NAMESPACE = UUID(int=7)
-
-REJECTED = Opinion(verdict=Verdict.REJECTED)
-CONFIRMED = Opinion(verdict=Verdict.CONFIRMED)
-DISPUTED = Opinion(verdict=Verdict.REJECTED, is_disputed=True)
-
-
-def said(*confidences: float) -> Prediction:
-    boxes = [Box(label="pill", x_min=0, y_min=0, x_max=1, y_max=1, confidence=value) for value in confidences]
-    return Prediction(model_version="v1", task="detection", boxes=boxes)
-
-
-def candidate(**more: object) -> Candidate:
-    values: dict[str, object] = {
-        "sample_id": UUID(int=1),
-        "state": State.AWAITING_FEEDBACK,
-        "prediction": said(0.9),
-        "opinion": Opinion(),
-        "window_ends_at": WINDOW_END,
-    }
-    return Candidate(**(values | more))  # type: ignore[arg-type]  # each test names the fields it is about
-
-
-def policy(*rules: dict[str, object]) -> Policy:
-    return Policy(version=1, rules=parse_rules(rules, STRATEGIES), salt=b"salt")
-
+EMPTY = {"strategy": "empty"}
 
 USUAL = policy(
     {"strategy": "user_rejected"},
@@ -193,22 +175,115 @@ def test_latest_verdict_of_each_reporter_counts(verdicts: list[tuple[str, str]],
     assert opinion(reversed(given)) == expected
 
 
+NEAR = Twin(key=7, sample_id=UUID(int=7), is_exact=False)
+SAME = Twin(key=7, sample_id=UUID(int=7), is_exact=True)
+AUDIT = {"strategy": "random", "rate": 1.0}
+
+
 @pytest.mark.parametrize(
-    ("rules", "field"),
+    ("rules", "change", "expected"),
     [
-        (["random"], "rules.0"),
-        ([{"strategy": "guess"}], "rules.0.strategy"),
-        ([{"strategy": "random"}], "rules.0.rate"),
-        ([{"strategy": "random", "rate": 2}], "rules.0.rate"),
-        ([{"strategy": "random", "rate": True}], "rules.0.rate"),
-        ([{"strategy": "random", "rate": 0.1, "speed": 3}], "rules.0.speed"),
-        ([{"strategy": "empty", "probability": -1}], "rules.0.probability"),
-        ([{"strategy": "empty", "priority": "high"}], "rules.0.priority"),
-        ([{"strategy": "empty"}, {"strategy": "empty"}], "rules.1.name"),
-        ([{"strategy": "unconfirmed_low_confidence", "threshold": 0.5, "missing": "x"}], "rules.0.missing"),
+        ([EMPTY], {"twin": NEAR}, ("archived", "duplicate")),
+        ([EMPTY], {"twin": SAME}, ("archived", "duplicate")),
+        ([EMPTY, AUDIT], {"twin": NEAR}, ("queued", "empty")),
+        ([AUDIT], {"twin": NEAR}, ("queued", "random")),
+        ([AUDIT], {"twin": SAME}, ("archived", "duplicate")),
+        ([], {"twin": NEAR, "is_requested": True}, ("queued", "requested")),
+        ([], {"twin": NEAR}, ("awaiting_feedback", None)),
     ],
 )
-def test_rule_that_is_wrong_is_refused_with_its_path(rules: list[object], field: str) -> None:
-    with pytest.raises(PolicyError) as caught:
-        parse_rules(rules, STRATEGIES)
-    assert caught.value.field == field
+def test_twins_task_serves_a_sample_that_a_rule_takes(
+    rules: list[dict[str, object]], change: dict[str, object], expected: tuple[str, str | None]
+) -> None:
+    found = decide(candidate(prediction=said(), **change), policy(*rules), NOW)
+    assert outcome(found) == expected
+    assert found.spends == ()
+
+
+@pytest.mark.parametrize(
+    ("is_disputed", "given", "expected"),
+    [
+        (False, REJECTED, ("annotated", None)),
+        (True, Opinion(), ("annotated", None)),
+        (True, CONFIRMED, ("annotated", None)),
+        (True, REJECTED, ("queued", "disputed")),
+    ],
+)
+def test_second_look_is_opened_by_a_user_whom_the_annotation_contradicts(
+    is_disputed: bool, given: Opinion, expected: tuple[str, str | None]
+) -> None:
+    found = decide(candidate(state=State.ANNOTATED, is_annotation_disputed=is_disputed, opinion=given), USUAL, AFTER)
+    assert (outcome(found), found.is_second_look) == (expected, expected[0] == "queued")
+
+
+@pytest.mark.parametrize("mode", ["first_come", "held"])
+def test_second_look_waits_for_no_periods_end_and_is_paid_for(mode: str) -> None:
+    rules = policy({"strategy": "user_rejected"}, budget={"per_day": 5, "mode": mode})
+    found = decide(
+        candidate(state=State.ANNOTATED, is_annotation_disputed=True, opinion=REJECTED, ledger={}), rules, AFTER
+    )
+    assert (found.is_second_look, [account.name for account in found.spends]) == (True, ["all"])
+
+
+def test_requested_rule_replaces_the_usual_one() -> None:
+    rules = policy({"strategy": "requested", "name": "by hand", "priority": 5, "tags": ["asked"], "annotators": 2})
+    found = decide(candidate(is_requested=True), rules, NOW)
+    assert (outcome(found), found.priority, found.tags) == (("queued", "by hand"), 5, ("asked",))
+    assert [rule.rule for rule in found.rules] == ["by hand"]
+
+
+def test_request_has_no_draw_and_no_chance() -> None:
+    found = decide(candidate(is_requested=True), policy(), NOW)
+    assert (found.rules[0].probability, found.rules[0].draw, found.inclusion_probability) == (None, None, 0.0)
+
+
+def test_tags_of_every_rule_that_matches_are_kept_in_order() -> None:
+    rules = policy(
+        {"strategy": "user_rejected", "tags": ["users"]},
+        EMPTY | {"tags": ["nothing", "odd"], "probability": 0.0},
+        EMPTY | {"name": "again", "tags": ["odd", "again"]},
+    )
+    assert decide(candidate(prediction=said()), rules, NOW).tags == ("nothing", "odd", "again")
+
+
+def test_order_has_the_route_of_the_highest_rule_that_routes_and_the_most_annotators() -> None:
+    rules = policy(
+        EMPTY | {"name": "low", "priority": 10, "route": {"tab": "Low"}, "annotators": 3},
+        EMPTY | {"name": "high", "priority": 50, "route": {"project": "Other"}},
+        EMPTY | {"name": "top", "priority": 90},
+        EMPTY | {"name": "unlucky", "priority": 99, "probability": 0.0, "route": {"tab": "X"}, "annotators": 9},
+    )
+    found = decide(candidate(prediction=said()), rules, NOW)
+    assert (found.order.route, found.order.annotators) == (Route(project="Other"), 3)
+    assert found.reasons == ("top", "high", "low")
+
+
+def test_sample_that_no_rule_takes_has_no_order() -> None:
+    assert decide(candidate(), policy(EMPTY | {"route": {"tab": "X"}}), NOW).order.route == Route()
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [([EMPTY], False), ([AUDIT], False), ([AUDIT | {"blind": 1.0}], True), ([EMPTY, AUDIT | {"blind": 1.0}], True)],
+)
+def test_only_an_audit_draw_is_blind(rules: list[dict[str, object]], expected: bool) -> None:
+    assert decide(candidate(prediction=said()), policy(*rules), NOW).order.is_blind is expected
+
+
+@pytest.mark.parametrize(("more", "expected"), [({"labels": ["dog"]}, False), ({"where": "tags has 'x'"}, False)])
+def test_rule_says_so_where_it_does_not_look(more: dict[str, object], expected: bool) -> None:
+    rules = policy({"strategy": "entropy", "threshold": 0, **more})
+    (found,) = decide(candidate(prediction=classes(cat=0.6, dog=0.4)), rules, NOW).rules
+    assert (found.matched, found.compared) == (expected, {"in_scope": False})
+
+
+def test_rule_with_labels_looks_at_what_found_nothing() -> None:
+    rules = policy({"strategy": "confidence_below", "threshold": 0.5, "labels": ["pill"]})
+    assert outcome(decide(candidate(prediction=said()), rules, NOW)) == ("queued", "confidence_below")
+
+
+@pytest.mark.parametrize(("priority", "shift", "expected"), [(995, 9, 1000), (0, 0, 0), (500, 9, 509)])
+def test_priority_stays_within_its_bounds(priority: int, shift: int, expected: int) -> None:
+    rules = policy({"strategy": "labels", "rare_first": True, "priority": priority})
+    figures = {("labels", "label_share:pill"): 1 - shift / 9}
+    assert decide(candidate(figures=figures), rules, NOW).priority == expected
