@@ -8,10 +8,12 @@ from flask import Flask, Response, g, request
 from flask_cors import CORS
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from queue_server.api import changes, exports, feedback, health, queries, samples
+from queue_server.api import changes, exports, feedback, health, policy, queries, requests, samples, shown, widgets
 from queue_server.api.answers import Problem, ProblemField
 from queue_server.api.endpoint import adapter
+from queue_server.api.limits import RateLimits
 from queue_server.api.openapi import openapi
 from queue_server.api.whole_tail import with_whole_tails
 from queue_server.backend import Backend, open_backend
@@ -35,16 +37,27 @@ def create_app(backend: Backend | None = None) -> Flask:
     _ = backend.settings.secret_keys  # a process that cannot sign must not start
     app = Flask(__name__)
     app.extensions["lookswrong"] = backend
+    app.extensions["lookswrong_limits"] = RateLimits(backend.settings.broker_url)
     _limit_bodies(app, backend)
-    for module in (samples, changes, feedback, queries, exports, health):
+    for module in (samples, requests, changes, feedback, shown, queries, exports, policy, health, widgets):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(pages)
     _add_description(app)
     _add_error_answers(app)
     _add_log(app)
     app.wsgi_app = with_whole_tails(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
-    # Label Studio's page fetches images, and browsers post feedback, from other origins; neither sends credentials.
-    CORS(app, resources={r"/v1/(images/.*|feedback)": {"origins": "*"}}, send_wildcard=True, max_age=86_400)
+    if (trusted := backend.settings.trusted_proxies) > 0:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=0)  # type: ignore[method-assign]  # as above
+    # Label Studio's page fetches images, and browsers load the button and post, from other origins; none sends
+    # credentials.
+    open_paths = r"/(v1/(images/.*|feedback|shown)|widgets/.*)"
+    CORS(
+        app,
+        resources={open_paths: {"origins": "*"}},
+        send_wildcard=True,
+        expose_headers=["Retry-After"],
+        max_age=86_400,
+    )
     return app
 
 
@@ -72,8 +85,8 @@ def problem_response(problem: ProblemError) -> Response:
     response = Response(adapter(Problem).dump_json(value), status=problem.status, mimetype="application/problem+json")
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="lookswrong"'
-    if problem.status == 503:
-        response.headers["Retry-After"] = "5"
+    if problem.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(problem.retry_after_seconds)
     return response
 
 
@@ -97,7 +110,9 @@ def _add_error_answers(app: Flask) -> None:
     def say_unavailable(error: BlobError | OperationalError | InterfaceError) -> Response:
         # Nothing was stored: the sender keeps it and tries again.
         _log.error("unavailable", action="request", path=request.path, error=str(error)[:500])
-        return problem_response(ProblemError(503, "a part of this server is down: try again later"))
+        return problem_response(
+            ProblemError(503, "a part of this server is down: try again later", retry_after_seconds=5)
+        )
 
 
 def _add_log(app: Flask) -> None:

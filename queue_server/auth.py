@@ -1,8 +1,13 @@
-"""Who may do what: scoped keys, per-sample tokens, signed image URLs. Only hashes of secrets are stored."""
+"""Who may do what: scoped keys, per-sample tokens, signed image URLs. Only hashes of secrets are stored.
+
+A publishable key (`lwp_…`) is no secret: it stands in a page for all to read. It is told apart from the others by how
+it begins, so that nobody hands out the wrong one, and is taken for unverified feedback and nothing else.
+"""
 
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +21,7 @@ from sqlmodel import Session
 from feedback_sdk import tokens
 from feedback_sdk.errors import ValidationError
 from queue_server import models
-from queue_server.errors import ProblemError
+from queue_server.errors import ProblemError, ScopeError
 from queue_server.store import keys
 
 
@@ -26,6 +31,11 @@ class Scope(StrEnum):
     INGEST = "ingest"
     READ = "read"
     ADMIN = "admin"
+    #: to be read by anybody: unverified feedback, which never counts
+    PUBLISH = "publish"
+
+
+_PUBLISHABLE = re.compile(r"lwp_([A-Za-z0-9-]{1,64})_([A-Za-z0-9_-]{1,200})", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,14 +46,30 @@ class Caller:
     scopes: frozenset[Scope]
     token: tokens.Token | None = None
 
+    @property
+    def is_publishable(self) -> bool:
+        """Tell whether anybody may hold what was shown to us."""
+        return Scope.PUBLISH in self.scopes
+
+    @property
+    def is_trusted(self) -> bool:
+        """Tell whether it is a secret key: its faults and conflicts are answered, others' are kept to ourselves."""
+        return self.token is None and not self.is_publishable
+
 
 def make_key(
     session: Session, project: models.Project, *, scopes: Sequence[Scope], secret_keys: tuple[str, ...], now: datetime
 ) -> str:
-    """Make a key and return it, the only time that it can be read."""
-    api_key = f"lw_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
-    keep_key(session, project, api_key=api_key, scopes=scopes, secret_keys=secret_keys, now=now)
-    return api_key
+    """Make a key and return it, the only time that it can be read.
+
+    ScopeError: a publishable key may do nothing else, as it stands in pages.
+    """
+    is_publishable = Scope.PUBLISH in scopes
+    if is_publishable and set(scopes) != {Scope.PUBLISH}:
+        raise ScopeError("the scope publish must stand alone: such a key is no secret")
+    kid_and_secret = f"{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+    keep_key(session, project, api_key=f"lw_{kid_and_secret}", scopes=scopes, secret_keys=secret_keys, now=now)
+    return f"{'lwp' if is_publishable else 'lw'}_{kid_and_secret}"
 
 
 def keep_key(
@@ -77,6 +103,19 @@ def caller_of_key(session: Session, api_key: str) -> Caller:
         kid, secret = tokens.split_key(api_key)
     except ValidationError as error:
         raise ProblemError(401, f"the key must look like lw_<id>_<secret>: {error.message}") from error
+    return _caller(session, kid, secret)
+
+
+def caller_of_publishable(session: Session, text: str) -> Caller:
+    """Return whose publishable key this is, or raise ProblemError 401; a secret key in its place is refused."""
+    found = _PUBLISHABLE.fullmatch(text)
+    caller = _caller(session, found[1], found[2]) if found is not None else None
+    if caller is None or not caller.is_publishable:
+        raise ProblemError(401, "key must be a publishable one, lwp_<id>_<secret>; a secret key belongs into a header")
+    return caller
+
+
+def _caller(session: Session, kid: str, secret: str) -> Caller:
     row = keys.find(session, kid)
     if row is None or not hmac.compare_digest(row.secret_sha256, _sha256(secret)):
         raise ProblemError(401, "the key must be one of this server's, got an unknown one")

@@ -12,7 +12,7 @@ from queue_server.projects import controls_of, ensure_webhook, open_label_studio
 from queue_server.proposals import proposal_of
 from queue_server.readiness import check_readiness
 from queue_server.settings import Settings
-from queue_server.store import labeling_tasks, projects
+from queue_server.store import labeling_tasks, projects, targets
 from queue_server.store.engine import reading
 from queue_server.store.labeling_tasks import TaskState
 
@@ -74,50 +74,68 @@ def _label_studio(backend: Backend, *, has_database: bool) -> Iterator[Finding]:
     with reading(backend.engine) as session:
         known = projects.all_projects(session)
     for project in known:
-        yield _target(backend, client, project)
+        yield from _project(backend, client, project)
 
 
-def _target(backend: Backend, client: LabelStudio, project: models.Project) -> Finding:
-    name = f"project {project.name}"
-    if project.label_studio_project_id is None:
-        return Finding(name=name, detail="not in Label Studio yet: made at the first push")
+def _project(backend: Backend, client: LabelStudio, project: models.Project) -> Iterator[Finding]:
+    places = _places(backend, project)
+    if not places:
+        yield Finding(name=f"project {project.name}", detail="not in Label Studio yet: made at the first push")
+    for target, place in places:
+        is_main = target.title == project.label_studio_title
+        name = f"project {project.name}" if is_main else f"project {project.name}, {target.title}"
+        yield _place(backend, client, project, name=name, place=place)
+
+
+def _places(backend: Backend, project: models.Project) -> list[tuple[models.LabelStudioTarget, int]]:
+    """Return the targets of a project that are in Label Studio, with their ids there."""
+    assert project.id is not None
+    with reading(backend.engine) as session:
+        known = targets.of_project(session, project.id)
+    return [(row, row.label_studio_project_id) for row in known if row.label_studio_project_id is not None]
+
+
+def _place(backend: Backend, client: LabelStudio, project: models.Project, *, name: str, place: int) -> Finding:
     try:
-        client.get_label_config(project.label_studio_project_id)
+        client.get_label_config(place)
     except LabelStudioError as error:
         remedy = "restore the project in Label Studio, or give another title in the project file"
         return Finding(name=name, detail=str(error)[:300], remedy=remedy)
     try:
-        ensure_webhook(backend, client, project)
+        ensure_webhook(backend, client, project, place=place)
     except LabelStudioError as error:
         remedy = (
             "start Label Studio with USE_DEFAULT_BANNED_SUBNETS=false, or set LOOKSWRONG_INTERNAL_URL to an address "
             "that it may call; until then annotations come back with the next full pull only"
         )
         return Finding(name=name, detail=str(error)[:300], remedy=remedy)
-    return Finding(name=name, detail=f"Label Studio project {project.label_studio_project_id}")
+    return Finding(name=name, detail=f"Label Studio project {place}")
 
 
 def fix(backend: Backend, *, say: Callable[[str], None]) -> int:
     """Rewrite the image addresses and webhooks that Label Studio holds, after a change of PUBLIC_URL or keys."""
     client = open_label_studio(backend)
     with reading(backend.engine) as session:
-        known = [project for project in projects.all_projects(session) if project.label_studio_project_id is not None]
+        known = projects.all_projects(session)
     changed = 0
     for project in known:
-        ensure_webhook(backend, client, project)
-        changed += _rewrite_tasks(backend, client, project)
+        places = _places(backend, project)
+        if not places:
+            continue
+        for target, place in places:
+            ensure_webhook(backend, client, project, place=place)
+            changed += _rewrite_tasks(backend, client, target)
         say(f"{project.name}: webhook and image addresses are those of {backend.settings.public_url}")
     return changed
 
 
-def _rewrite_tasks(backend: Backend, client: LabelStudio, project: models.Project) -> int:
-    assert project.id is not None
+def _rewrite_tasks(backend: Backend, client: LabelStudio, target: models.LabelStudioTarget) -> int:
     with reading(backend.engine) as session:
-        rows = [row for row in labeling_tasks.in_label_studio(session, project.id) if row.state != TaskState.DELETED]
+        rows = [row for row in labeling_tasks.in_label_studio(session, target) if row.state != TaskState.DELETED]
         wanted = {}
         for row in rows:
             proposal = proposal_of(session, session.get_one(models.Sample, row.sample_pk), row, backend.settings)
-            data = task_data(proposal, controls=controls_of(project))
+            data = task_data(proposal, controls=controls_of(target))
             is_out = row.state == TaskState.WITHDRAWN
             wanted[row.label_studio_task_id] = data | ({"inbox": "no"} if is_out else {})
     for task_id, data in wanted.items():

@@ -21,7 +21,7 @@ from queue_server.core.annotation import Annotation
 from queue_server.core.datasets import Entry, ImageRef, Item, LabelSource, Split
 from queue_server.core.policy import ArchiveReason, State
 from queue_server.errors import ExportError
-from queue_server.store import annotations, decisions, exports, labeling_tasks, samples
+from queue_server.store import annotations, decisions, exports, labeling_tasks, projects, samples
 from queue_server.store.engine import writing
 
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
@@ -122,7 +122,7 @@ def _item(session: Session, sample: models.Sample) -> Item | None:
         reason=reason,
         inclusion_probability=sample.inclusion_probability,
         capture_probability=sample.capture_probability,
-        stands_for=sample.stands_for,
+        stands_for=sample.stands_for + sample.collapsed,
         label_source=truth.source,
         annotator=truth.annotator,
         subject=sample.subject,
@@ -144,7 +144,8 @@ class _Truth:
 def _truth(session: Session, sample: models.Sample, image: models.Image) -> _Truth | None:
     assert sample.id is not None
     if sample.state == State.ANNOTATED:
-        chosen = annotations.chosen(session, sample.id)
+        task = Task(projects.get(session, sample.project_id).task)
+        chosen = annotations.chosen(session, sample.id, task=task)
         if chosen is None:
             return None
         return _Truth(annotation=chosen.annotation, source=LabelSource.ANNOTATOR, annotator=chosen.annotator)

@@ -6,10 +6,13 @@ Pillow opens a fixed list of formats only: a lazily loaded plug-in would change 
 import hashlib
 import io
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image, ImageOps
 
+from queue_server.core.image_quality import HASH_SIDE_PX, WORKING_SIDE_PX, perceptual_hash, quality
 from queue_server.errors import ImageError
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -29,6 +32,9 @@ class CheckedImage:
     width: int
     height: int
     media_type: str
+    #: see `core.image_quality`
+    perceptual_hash: int
+    quality: Mapping[str, float]
 
     @property
     def sha256(self) -> str:
@@ -63,7 +69,7 @@ def _check(content: bytes, max_pixels: int) -> CheckedImage:
         if is_kept and is_still:
             size, media_type = image.size, _MEDIA_TYPES[str(image.format)]
             _decode_cheaply(image)
-            return CheckedImage(content=content, width=size[0], height=size[1], media_type=media_type)
+            return _described(image, content, size=size, media_type=media_type)
         return _converted(image)
 
 
@@ -73,8 +79,25 @@ def _is_turned(image: Image.Image) -> bool:
 
 def _decode_cheaply(image: Image.Image) -> None:
     """Find truncation: `verify` passes cut JPEGs, a decode at 1/8 size does not and costs a millisecond."""
-    image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
+    # Not smaller than what is measured on it.
+    image.draft(None, (max(WORKING_SIDE_PX, image.width // 8), max(WORKING_SIDE_PX, image.height // 8)))
     image.load()
+
+
+def _described(image: Image.Image, content: bytes, *, size: tuple[int, int], media_type: str) -> CheckedImage:
+    """Return the image of these bytes with its quality and hash, measured on a decode of any scale."""
+    scale = min(1.0, WORKING_SIDE_PX / max(image.size))
+    working = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    plain = image.convert("RGB").resize(working, Image.Resampling.BOX, reducing_gap=2.0)
+    grey = image.convert("L").resize((HASH_SIDE_PX, HASH_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return CheckedImage(
+        content=content,
+        width=size[0],
+        height=size[1],
+        media_type=media_type,
+        perceptual_hash=perceptual_hash(np.asarray(grey)),
+        quality=quality(np.asarray(plain), width=size[0], height=size[1]),
+    )
 
 
 def _converted(image: Image.Image) -> CheckedImage:
@@ -92,7 +115,7 @@ def _converted(image: Image.Image) -> CheckedImage:
     else:
         plain.save(out, "PNG")
     media_type = "image/jpeg" if is_jpeg else "image/png"
-    return CheckedImage(content=out.getvalue(), width=plain.width, height=plain.height, media_type=media_type)
+    return _described(plain, out.getvalue(), size=plain.size, media_type=media_type)
 
 
 def _said(error: Exception) -> str:

@@ -2,22 +2,40 @@
 
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-import yaml
 from sqlmodel import Session
 
 from feedback_sdk.types import Task
 from queue_server import models
-from queue_server.core.policy import Rule, parse_rules
-from queue_server.core.policy.strategies import STRATEGIES
+from queue_server.core.policy import Rule, parse_policy
+from queue_server.core.policy.parameters import read_seconds
+from queue_server.core.policy.reading import (
+    Faults,
+    PolicyText,
+    budget_document,
+    near_duplicates_document,
+    nearest,
+    rule_document,
+)
 from queue_server.errors import PolicyError
-from queue_server.store import projects
+from queue_server.plugins import strategies
+from queue_server.store import projects, targets
+from queue_server.yaml_lines import read_yaml
 
-_KEYS = ("project", "task", "labels", "multi_label", "confirmation_window", "rules", "label_studio")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+KEYS = (
+    *("project", "task", "labels", "multi_label", "confirmation_window", "rules", "budget", "near_duplicates"),
+    *("silence_affirms", "origins", "label_studio"),
+)
+#: as browsers send it: no path, no user, no upper case
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+_USUAL_PORTS = {"http": "80", "https": "443"}
+#: longer than anybody waits for a user, and short enough to be added to a date
+_LONGEST_WINDOW_SECONDS = 366 * 86_400.0
+#: a message quotes what came, which may be the whole file
+_LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,34 +47,96 @@ class ProjectFile:
     labels: tuple[str, ...]
     multi_label: bool
     confirmation_window_seconds: float
-    rules: tuple[Rule, ...]
+    policy: PolicyText
+    #: None: any
+    origins: tuple[str, ...] | None
     label_studio_title: str
 
 
-def parse(text: str) -> ProjectFile:
-    """Read a project's file, or raise PolicyError with the path of what is wrong."""
+def parse(text: str, *, defaults: Mapping[str, object] | None = None) -> ProjectFile:
+    """Read a project's file, or raise PolicyError with the line and the path of all that is wrong.
+
+    `defaults` stand for the keys that the text leaves out.
+    """
+    read = read_yaml(text)
+    document = {**(defaults or {}), **read.document} if isinstance(read.document, Mapping) else read.document
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise PolicyError("", f"the file must be YAML: {error}") from error
+        return parse_document(document)
+    except PolicyError as error:
+        faults = [replace(fault, line=read.line(fault.field)) for fault in error.faults]
+        raise PolicyError.of(faults) from error
+
+
+def parse_document(document: object) -> ProjectFile:
+    """Read what a project's file holds, or raise PolicyError with the path of all that is wrong."""
     if not isinstance(document, Mapping):
-        raise PolicyError("", f"the file must hold a mapping with project, task, labels and rules, got {document!r}")
+        raise PolicyError(
+            "", f"the file must hold a mapping with project, task, labels and rules, got {str(document)[:100]!r}"
+        )
+    faults = Faults()
     for key in document:
-        if key not in _KEYS:
-            raise PolicyError(str(key), f"is not known, must be one of {', '.join(_KEYS)}")
-    rules = document.get("rules", [])
-    if not isinstance(rules, list):
-        raise PolicyError("rules", f"must be a list, got {rules!r}")
-    name = _name(document.get("project"))
+        if key not in KEYS:
+            faults.add(str(key), f"is not known here, must be one of {', '.join(KEYS)}{nearest(str(key), KEYS)}")
+    name = faults.hear(lambda: _name(document.get("project"))) or ""
+    task = faults.hear(lambda: _task(document.get("task")))
+    labels = faults.hear(lambda: _labels(document.get("labels"))) or ()
+    multi_label = faults.hear(lambda: _boolean("multi_label", document.get("multi_label", False)))
+    window = faults.hear(lambda: _window(document.get("confirmation_window", "24h")))
+    policy = faults.hear(lambda: parse_policy(document, strategies()))
+    origins = faults.hear(lambda: _origins(document.get("origins"), faults))
+    title = faults.hear(lambda: _title(document.get("label_studio"), name))
+    if labels and policy is not None:
+        _check_labels(policy, labels, faults)
+    _check(faults)
+    assert task is not None
+    assert policy is not None
     return ProjectFile(
         project=name,
-        task=_task(document.get("task")),
-        labels=_labels(document.get("labels")),
-        multi_label=_boolean("multi_label", document.get("multi_label", False)),
-        confirmation_window_seconds=_seconds("confirmation_window", document.get("confirmation_window", "24h")),
-        rules=parse_rules(rules, STRATEGIES),
-        label_studio_title=_title(document.get("label_studio"), name),
+        task=task,
+        labels=labels,
+        multi_label=multi_label is True,
+        confirmation_window_seconds=window or 0.0,
+        policy=policy,
+        origins=origins,
+        label_studio_title=title or "",
     )
+
+
+def _check(faults: Faults) -> None:
+    """Raise PolicyError if there is any fault, with messages that a person can take in."""
+    try:
+        faults.check()
+    except PolicyError as error:
+        raise PolicyError.of(
+            [replace(fault, message=shorten(fault.message, _LONGEST_MESSAGE)) for fault in error.faults]
+        ) from error
+
+
+def shorten(text: str, at_most: int) -> str:
+    """Return a text without its middle where it is longer than that.
+
+    >>> shorten("abcdefgh", 5)
+    'ab … gh'
+    """
+    return text if len(text) <= at_most else f"{text[: at_most // 2]} … {text[-(at_most // 2) :]}"
+
+
+def _check_labels(policy: PolicyText, labels: Sequence[str], faults: Faults) -> None:
+    """Find labels that rules name and the project does not have: such a rule would never match."""
+    for index, rule in enumerate(policy.rules):
+        for key, label in _named_labels(rule):
+            if label not in labels:
+                message = f"must name labels of the project, {', '.join(labels)}, got {label!r}"
+                faults.add(f"rules.{index}.{key}", message + nearest(label, labels))
+
+
+def _named_labels(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Return the labels that a rule names, each with its key in the file."""
+    keys = ("any", "all", "per_class") if rule.strategy == "labels" else ("per_class",)
+    found = {"labels": rule.labels} | {key: rule.parameters.get(key) for key in keys}
+    for key, labels in found.items():
+        if isinstance(labels, tuple | Mapping):
+            yield from ((key, label) for label in labels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,24 +148,38 @@ class Applied:
 
 
 def apply(session: Session, file: ProjectFile, *, now: datetime) -> Applied:
-    """Make the project, or change it; the policy gets a new version if it is another one."""
-    project = projects.find(session, file.project) or _new_project(file, now)
-    if project.policy_version and project.task != file.task:
-        raise PolicyError("task", f"must stay {project.task}, got {file.task}: make another project")
-    if missing := [label for label in project.labels if label not in file.labels]:
-        raise PolicyError("labels", f"must keep {', '.join(missing)}: samples and annotations may use them")
+    """Make the project, or change it; the policy gets a new version if it is another one.
+
+    The project's row is locked first: of two applies at once each sees what the other did, and makes a version or none.
+    """
+    project = projects.lock(session, _new_project(file, now))
+    check_change(project, file)
     if project.labels != list(file.labels):
         # The next push looks again whether Label Studio's interface knows them all.
-        project.label_studio_view_id = None
+        targets.look_again(session, project)
     project.labels = list(file.labels)
     project.multi_label = file.multi_label
-    if project.label_studio_title != file.label_studio_title:
-        project.label_studio_title = file.label_studio_title
-        project.label_studio_project_id = project.label_studio_view_id = None
+    project.origins = list(file.origins) if file.origins is not None else None
+    project.label_studio_title = file.label_studio_title
     session.add(project)
     session.flush()
     is_new = _add_version(session, project, file, now)
     return Applied(project=project, is_new_version=is_new)
+
+
+def check_change(project: models.Project, file: ProjectFile) -> None:
+    """Raise PolicyError where a file takes from a project what its samples and annotations may use."""
+    if project.policy_version and project.task != file.task:
+        raise PolicyError("task", f"must stay {project.task}, got {file.task}: make another project")
+    if missing := [label for label in project.labels if label not in file.labels]:
+        raise PolicyError("labels", f"must keep {', '.join(missing)}: samples and annotations may use them")
+
+
+def is_other_policy(session: Session, project: models.Project, file: ProjectFile) -> bool:
+    """Tell whether a file's policy is another than the project's current one, or its first."""
+    if not project.policy_version:
+        return True
+    return not _is_same(projects.version_row(session, project, project.policy_version), file)
 
 
 def describe(project: models.Project, version: models.PolicyVersion) -> dict[str, object]:
@@ -97,7 +191,11 @@ def describe(project: models.Project, version: models.PolicyVersion) -> dict[str
         "policy_version": version.version,
         "confirmation_window_seconds": version.confirmation_window_seconds,
         "rules": version.rules,
-        "label_studio": {"project": project.label_studio_title, "id": project.label_studio_project_id},
+        "budget": version.budget,
+        "near_duplicates": version.near_duplicates,
+        "silence_affirms": version.silence_affirms,
+        "origins": project.origins,
+        "label_studio": {"project": project.label_studio_title},
     }
 
 
@@ -114,20 +212,20 @@ def _new_project(file: ProjectFile, now: datetime) -> models.Project:
 
 
 def _add_version(session: Session, project: models.Project, file: ProjectFile, now: datetime) -> bool:
-    rules = [_as_document(rule) for rule in file.rules]
-    window = file.confirmation_window_seconds
-    if project.policy_version:
-        current = projects.version_row(session, project, project.policy_version)
-        if current.rules == rules and current.confirmation_window_seconds == window:
-            return False
+    """Add a version if the policy is another one; the versions that are there, and what they decided, stay."""
     assert project.id is not None
+    if not is_other_policy(session, project, file):
+        return False
     project.policy_version += 1
     session.add(
         models.PolicyVersion(
             project_id=project.id,
             version=project.policy_version,
-            confirmation_window_seconds=window,
-            rules=rules,
+            confirmation_window_seconds=file.confirmation_window_seconds,
+            rules=[rule_document(rule) for rule in file.policy.rules],
+            budget=budget_document(file.policy.budget),
+            near_duplicates=near_duplicates_document(file.policy.near_duplicates),
+            silence_affirms=file.policy.silence_affirms,
             created_at=now,
         )
     )
@@ -135,10 +233,11 @@ def _add_version(session: Session, project: models.Project, file: ProjectFile, n
     return True
 
 
-def _as_document(rule: Rule) -> dict[str, object]:
-    fields = asdict(rule)
-    parameters = fields.pop("parameters")
-    return fields | {name: value for name, value in parameters.items() if value is not None}
+def _is_same(current: models.PolicyVersion, file: ProjectFile) -> bool:
+    """Compare what they mean: a version of before may leave a default unsaid that ours writes out."""
+    if current.confirmation_window_seconds != file.confirmation_window_seconds:
+        return False
+    return projects.text_of(current) == file.policy
 
 
 def _name(value: object) -> str:
@@ -162,18 +261,41 @@ def _labels(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _origins(value: object, faults: Faults) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise PolicyError("origins", f"must be a list such as [https://app.example], got {value!r}")
+    found: dict[str, None] = {}
+    for index, item in enumerate(value):
+        try:
+            found[_origin(f"origins.{index}", item)] = None
+        except PolicyError as error:
+            faults.add(error.field, error.message)
+    return tuple(found)
+
+
+def _origin(field: str, value: object) -> str:
+    """Return an origin as browsers send it: without the port that its scheme implies."""
+    if not isinstance(value, str) or not _ORIGIN.fullmatch(value):
+        must = "must be scheme://host or scheme://host:port in lower case, without a path or a slash at its end"
+        raise PolicyError(field, f"{must}, got {value!r}")
+    scheme, _, rest = value.partition("://")
+    usual = f":{_USUAL_PORTS.get(scheme, '')}"
+    return value.removesuffix(usual) if rest.endswith(usual) else value
+
+
+def _window(value: object) -> float:
+    seconds = read_seconds("confirmation_window", value)
+    if seconds > _LONGEST_WINDOW_SECONDS:
+        raise PolicyError("confirmation_window", f"must be at most 366d, got {value}")
+    return seconds
+
+
 def _boolean(field: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise PolicyError(field, f"must be true or false, got {value!r}")
     return value
-
-
-def _seconds(field: str, value: object) -> float:
-    """Read `90`, `"90s"`, `"15m"`, `"24h"` or `"7d"` as seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip())
-    if match is None or isinstance(value, bool):
-        raise PolicyError(field, f"must be a time span such as 90s, 15m, 24h or 7d, got {value!r}")
-    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
 def _title(value: object, project: str) -> str:

@@ -30,12 +30,17 @@ def proposal_of(session: Session, sample: models.Sample, task: models.LabelingTa
         prediction=placed,
         verdicts=_last_words(session, sample.id, said, image),
         priority=task.priority,
+        rank=task.rank,
         reason=task.reasons[0] if task.reasons else "",
         reasons=task.reasons,
         model_version=sample.model_version,
         confidence=sample.confidence,
         generation=task.generation,
-        is_in_inbox=True,
+        look=task.look,
+        tab=task.tab,
+        is_blind=task.is_blind,
+        tags=list(dict.fromkeys([*sample.tags, *(task.tags or ())])),
+        stands_for=sample.stands_for + sample.collapsed,
     )
 
 

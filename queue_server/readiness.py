@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from queue_server.backend import Backend
 from queue_server.errors import BlobError, SettingsError
-from queue_server.store import projects
+from queue_server.store import targets
 from queue_server.store.engine import check_schema, ping, reading
 
 
@@ -84,10 +84,7 @@ def _last_work(backend: Backend) -> Part:
     """Tell what the worker met there last: a server that answers may still refuse our token."""
     try:
         with reading(backend.engine) as session:
-            errors = [project.label_studio_error for project in projects.all_projects(session)]
+            errors = targets.errors(session)
     except SQLAlchemyError:
         return Part(status="ok", detail="answers")  # the database is told of as a part of its own
-    for error in errors:
-        if error is not None:
-            return Part(status="degraded", detail=error[:300])
-    return Part(status="ok", detail="answers")
+    return Part(status="degraded", detail=errors[0][:300]) if errors else Part(status="ok", detail="answers")

@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     #: of one JSON document, a sample with its prediction among them
     max_json_bytes: int = Field(default=10_000_000, gt=0)
     max_batch_samples: int = Field(default=100, gt=0)
+    #: how many proxies of ours stand before this server: that many addresses of `X-Forwarded-For` are believed
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    #: how often a page may post by one token, from one address, and to one project, each call counted apart
+    token_posts_per_minute: int = Field(default=10, gt=0)
+    address_posts_per_minute: int = Field(default=600, gt=0)
+    project_posts_per_minute: int = Field(default=6000, gt=0)
     #: SQLite's durability: FULL survives power loss, NORMAL a kill only
     sqlite_synchronous: str = Field(default="FULL", pattern="^(FULL|NORMAL|EXTRA)$")
 
@@ -46,6 +52,8 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=120.0, gt=0)
     push_batch: int = Field(default=100, gt=0, le=1000)
     decide_every_seconds: float = Field(default=2.0, gt=0)
+    #: how often thresholds and rates that policies take from the traffic are looked after
+    freeze_every_seconds: float = Field(default=60.0, gt=0)
     push_every_seconds: float = Field(default=3.0, gt=0)
     #: how soon a webhook's hint is followed up
     pull_hint_every_seconds: float = Field(default=3.0, gt=0)

@@ -17,14 +17,15 @@ from queue_server import models
 from queue_server.backend import Backend, open_backend
 from queue_server.errors import LabelStudioError
 from queue_server.ingest.due import decide_due
+from queue_server.ingest.freezing import freeze_figures
 from queue_server.label_studio import LabelStudio
 from queue_server.logs import configure_logs
 from queue_server.projects import open_label_studio
 from queue_server.pull import pull_project
 from queue_server.push import push_project
 from queue_server.settings import Settings, load
-from queue_server.store import projects
-from queue_server.store.engine import check_schema, reading, writing
+from queue_server.store import projects, targets
+from queue_server.store.engine import check_schema, reading
 
 _log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ def make_celery(settings: Settings) -> Celery:
 def _schedule(settings: Settings) -> dict[str, dict[str, object]]:
     every = {
         "decide_due": settings.decide_every_seconds,
+        "freeze": settings.freeze_every_seconds,
         "push": settings.push_every_seconds,
         "pull": settings.pull_hint_every_seconds,
     }
@@ -109,6 +111,12 @@ def decide_due_job() -> None:
         pass
 
 
+@job("freeze")
+def freeze_job() -> None:
+    """Freeze the figures that policies take from the traffic."""
+    freeze_figures(backend(), now=datetime.now(UTC))
+
+
 @job("push")
 def push_job() -> None:
     """Push every project's waiting tasks and changes."""
@@ -122,9 +130,11 @@ def pull_job() -> None:
 
 
 def _is_pull_wanted(project: models.Project) -> bool:
-    every = timedelta(seconds=backend().settings.pull_every_seconds)
-    is_due = project.pulled_at is None or project.pulled_at <= datetime.now(UTC) - every
-    return is_due or project.pull_wanted_at is not None
+    assert project.id is not None
+    due_at = datetime.now(UTC) - timedelta(seconds=backend().settings.pull_every_seconds)
+    with reading(backend().engine) as session:
+        times = [target.pulled_at for target in targets.of_project(session, project.id)]
+    return project.pull_wanted_at is not None or any(time is None or time <= due_at for time in times)
 
 
 def _each_project(
@@ -141,12 +151,7 @@ def _each_project(
         return
     client = open_label_studio(backend())
     for project in chosen:
-        error = None
         try:
             work(client, project)
         except LabelStudioError as refused:
-            error = str(refused)[:500]
-            _log.warning("label studio", action="job", project=project.name, error=error)
-        if error != project.label_studio_error:
-            with writing(backend().engine) as session:
-                projects.note_label_studio(session, project, error)
+            _log.warning("label studio", action="job", project=project.name, error=str(refused)[:500])

@@ -77,13 +77,18 @@ class PredictionTaken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecisionAnswer:
-    """Why a sample is where it is; each rule says what it compared."""
+    """Why a sample is where it is, in words too; each rule says what it compared, drew and came to."""
 
     trigger: str
+    state: str
+    reason: str | None
+    explanation: str
     policy_version: int
     inclusion_probability: float
     decided_at: datetime
     rules: list[dict[str, object]]
+    #: what the budgets said: shares by rule, the accounts that paid, the account that holds it; null: none was asked
+    budget: dict[str, object] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +114,16 @@ class LabelingTaskAnswer:
     generation: int
     priority: int
     reasons: list[str]
+    #: of the rules that matched
+    tags: list[str]
+    #: 1, or more where a finished annotation is looked at again
+    look: int
+    #: the title of another Label Studio project; null: the project's main one
+    route: str | None
+    #: null: the inbox
+    tab: str | None
+    is_blind: bool
+    annotators: int
     label_studio_project_id: int | None
     label_studio_task_id: int | None
     url: str | None
@@ -122,6 +137,8 @@ class AnnotationAnswer:
     annotator: str
     updated_at: datetime
     lead_time_seconds: float | None
+    look: int
+    is_blind: bool
     is_skipped: bool
     is_ground_truth: bool
     annotation: dict[str, object] | None
@@ -195,6 +212,8 @@ class SampleAnswer:
     captured_at: datetime
     received_at: datetime
     tags: list[str]
+    #: of every rule that matched
+    rule_tags: list[str]
     metadata: dict[str, object]
     subject: str | None
     stream: str | None
@@ -206,6 +225,12 @@ class SampleAnswer:
     shadow_predictions: list[Prediction]
     decision: DecisionAnswer | None
     feedback: list[FeedbackAnswer]
+    #: the sample of the same picture whose labeling task serves this one too
+    duplicate_of: UUID | None
+    #: how many more its task stands for, since near-duplicates were collapsed into it
+    collapsed: int
+    #: when its user first saw the result, as a page told; null: nobody told
+    shown_at: datetime | None
     labeling_task: LabelingTaskAnswer | None
     annotations: list[AnnotationAnswer]
     history: list[HistoryAnswer]

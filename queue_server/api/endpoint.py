@@ -103,7 +103,8 @@ def endpoint(blueprint: Blueprint, call: Call) -> Callable[[Callable[..., object
             result = handler(**path)
             return to_response(result) if isinstance(result, Answer) else result  # type: ignore[return-value]  # a Response
 
-        blueprint.add_url_rule(call.path, f"{call.method} {call.path}", view, methods=[call.method])
+        name = f"{call.method} {call.path}".replace(".", "_")  # Flask takes a dot for that of a blueprint
+        blueprint.add_url_rule(call.path, name, view, methods=[call.method])
         return handler
 
     return decorate

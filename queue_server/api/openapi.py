@@ -28,6 +28,7 @@ _TITLES = {
     413: "Too large.",
     415: "The body's type is not taken here.",
     422: "A field is wrong; `errors` names it.",
+    429: "Too often; try again after `Retry-After` seconds.",
     503: "A part is down; try again later.",
 }
 _TEMPLATE = "#/components/schemas/{model}"

@@ -24,7 +24,8 @@ from queue_server.api.answers import (
 from queue_server.api.endpoint import Answer, Call, Instant, adapter, backend, bearer, caller, endpoint, now, read_query
 from queue_server.auth import Caller, Scope, caller_of_key, is_image_signature, require, sign_image
 from queue_server.core.outcome import Outcome
-from queue_server.core.policy import State
+from queue_server.core.policy import RuleOutcome, State
+from queue_server.core.policy.explain import Told, explain, explain_decision
 from queue_server.errors import FieldError, ProblemError
 from queue_server.ingest.samples import image_need
 from queue_server.reports import REPORTS, QualityReport, make_report
@@ -72,6 +73,7 @@ def _sample_answer(session: Session, row: models.Sample) -> SampleAnswer:
         captured_at=row.captured_at,
         received_at=row.received_at,
         tags=row.tags,
+        rule_tags=row.rule_tags or [],
         metadata=row.extra,
         subject=row.subject,
         stream=row.stream,
@@ -83,10 +85,17 @@ def _sample_answer(session: Session, row: models.Sample) -> SampleAnswer:
         shadow_predictions=[item for item in shadows if item is not None],
         decision=_decision_answer(decision) if decision else None,
         feedback=[_feedback_answer(item) for item in feedback.of_sample(session, row.id)],
-        labeling_task=_task_answer(labeling_tasks.of_sample(session, row.id)),
+        duplicate_of=_duplicate_of(session, row),
+        collapsed=row.collapsed,
+        shown_at=row.shown_at,
+        labeling_task=_task_answer(labeling_tasks.of_sample(session, row.duplicate_of or row.id)),
         annotations=[_annotation_answer(item) for item in annotations.live(session, row.id)],
         history=[_history_answer(item) for item in changes.of_sample(session, row.id)],
     )
+
+
+def _duplicate_of(session: Session, row: models.Sample) -> UUID | None:
+    return session.get_one(models.Sample, row.duplicate_of).sample_id if row.duplicate_of is not None else None
 
 
 def _history_answer(row: models.HistoryEntry) -> HistoryAnswer:
@@ -109,16 +118,30 @@ def _image_url(row: models.Sample) -> str | None:
 
 
 def _decision_answer(row: models.Decision) -> DecisionAnswer:
-    rules = [
-        {name: value for name, value in rule.items() if name != "compared"} | rule["compared"] for rule in row.rules
-    ]
+    outcomes = [RuleOutcome(**rule) for rule in row.rules]
+    told = Told(
+        state=row.state,
+        reason=row.reason,
+        inclusion_probability=row.inclusion_probability,
+        policy_version=row.policy_version,
+        outcomes=outcomes,
+    )
+    rules = [{**_without_compared(item), "explanation": explain(item), **item.compared} for item in outcomes]
     return DecisionAnswer(
         trigger=row.trigger,
+        state=row.state,
+        reason=row.reason,
+        explanation=explain_decision(told),
         policy_version=row.policy_version,
         inclusion_probability=row.inclusion_probability,
         decided_at=row.decided_at,
         rules=rules,
+        budget=row.budget,
     )
+
+
+def _without_compared(outcome: RuleOutcome) -> dict[str, object]:
+    return {name: value for name, value in outcome._asdict().items() if name != "compared"}
 
 
 def _feedback_answer(row: models.Feedback) -> FeedbackAnswer:
@@ -147,6 +170,12 @@ def _task_answer(row: models.LabelingTask | None) -> LabelingTaskAnswer | None:
         generation=row.generation,
         priority=row.priority,
         reasons=row.reasons,
+        tags=row.tags or [],
+        look=row.look,
+        route=row.route,
+        tab=row.tab,
+        is_blind=row.is_blind,
+        annotators=row.annotators,
         label_studio_project_id=row.label_studio_project_id,
         label_studio_task_id=row.label_studio_task_id,
         url=url,
@@ -159,6 +188,8 @@ def _annotation_answer(row: models.Annotation) -> AnnotationAnswer:
         annotator=row.annotator,
         updated_at=row.updated_at,
         lead_time_seconds=row.lead_time_seconds,
+        look=row.look,
+        is_blind=row.is_blind,
         is_skipped=row.is_skipped,
         is_ground_truth=row.is_ground_truth,
         annotation=row.document,

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, request
 
 from feedback_sdk import types
-from feedback_sdk.bounds import Length, Text
+from feedback_sdk.bounds import Length
 from feedback_sdk.types import ImageNeed
 from queue_server.api.answers import BatchItem, BatchTaken, ImagesWanted, PredictionTaken, ProblemField, SampleTaken
 from queue_server.api.endpoint import (
@@ -26,7 +26,7 @@ from queue_server.api.endpoint import (
 )
 from queue_server.auth import Scope
 from queue_server.errors import FieldError, ProblemError
-from queue_server.ingest.samples import Taken, image_needs, request_sample, take_image, take_prediction, take_sample
+from queue_server.ingest.samples import Taken, image_needs, take_image, take_prediction, take_sample
 
 blueprint = Blueprint("samples", __name__)
 
@@ -205,36 +205,6 @@ def post_prediction(sample_id: UUID) -> Answer[PredictionTaken]:
     is_new = take_prediction(backend(), caller().project_id, sample_id, prediction=prediction, now=now())
     value = PredictionTaken(sample_id=sample_id, model_version=prediction.model_version)
     return Answer(status=201 if is_new else 200, value=value)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManualRequest:
-    """Why a person wants a sample annotated."""
-
-    reason: Annotated[str, Text(at_least=1, at_most=500)]
-
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
-
-
-@endpoint(
-    blueprint,
-    Call(
-        method="POST",
-        path="/v1/samples/<uuid:sample_id>/request",
-        summary="Queue a sample by hand.",
-        scope=Scope.ADMIN,
-        takes_token=False,
-        query=None,
-        body=Body(kind=BodyKind.JSON, value=ManualRequest),
-        answers={200: SampleTaken},
-        problems=(401, 403, 404, 413, 415, 422),
-    ),
-)
-def post_request(sample_id: UUID) -> Answer[SampleTaken]:
-    """Queue a sample because a person asks for it."""
-    wanted = read_body(ManualRequest)
-    taken = request_sample(backend(), caller().project_id, sample_id, reason=wanted.reason, now=now())
-    return Answer(status=200, value=_answer(taken))
 
 
 def _parts(name: str) -> list[str]:

@@ -18,7 +18,7 @@ from queue_server.export import PreparedExport, prepare, write_folder
 from queue_server.label_studio import LabelStudio
 from queue_server.projects import open_label_studio
 from queue_server.pull import pull_project
-from queue_server.store import labeling_tasks, projects, samples
+from queue_server.store import labeling_tasks, projects, samples, targets
 from queue_server.store.engine import reading, writing
 from queue_server.store.projects import register_model_version
 
@@ -130,14 +130,14 @@ def _is_pushed(stage: Stage, played: Played) -> bool:
 def _annotate(stage: Stage, truth: Path, result: Path) -> None:
     with reading(stage.backend.engine) as session:
         assert stage.project.id is not None
-        target = projects.get(session, stage.project.id).label_studio_project_id
-    if target is None:
+        target = targets.main(session, projects.get(session, stage.project.id))
+    if target is None or target.label_studio_project_id is None:
         raise ProcessError("at least one sample must have been pushed, none was: take more --samples")
     run_example(
         stage.example(
             "annotate",
             *("--label-studio-url", stage.label_studio.url, "--api-key", stage.label_studio.api_key),
-            *("--project", str(target), "--truth", str(truth), "--json", str(result)),
+            *("--project", str(target.label_studio_project_id), "--truth", str(truth), "--json", str(result)),
         )
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 
 from queue_server.demo.stage import Stage, open_places, open_stage, pill_counter, run_example, say
-from queue_server.store import projects
+from queue_server.store import projects, targets
 from queue_server.store.engine import reading
 
 #: so that a person sees silence become an answer
@@ -48,9 +48,9 @@ def _inbox(stage: Stage) -> str:
     deadline = time.monotonic() + _INBOX_SECONDS
     while time.monotonic() < deadline:
         with reading(stage.backend.engine) as session:
-            project = projects.get(session, stage.project.id)
-        if project.label_studio_view_id is not None:
-            path = f"{project.label_studio_project_id}/data?tab={project.label_studio_view_id}"
+            target = targets.main(session, projects.get(session, stage.project.id))
+        if target is not None and target.label_studio_view_id is not None:
+            path = f"{target.label_studio_project_id}/data?tab={target.label_studio_view_id}"
             return f"{stage.label_studio.url}/projects/{path}"
         time.sleep(0.3)
     return f"{stage.label_studio.url}/projects"

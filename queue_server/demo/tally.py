@@ -9,7 +9,7 @@ from queue_server.core.policy import State
 from queue_server.demo.stage import Stage
 from queue_server.export import PreparedExport
 from queue_server.label_studio import LabelStudio
-from queue_server.store import annotations, feedback, labeling_tasks, projects, samples
+from queue_server.store import annotations, feedback, labeling_tasks, projects, samples, targets
 from queue_server.store.engine import reading
 from queue_server.store.labeling_tasks import TaskState
 
@@ -130,14 +130,14 @@ def take_tally(stage: Stage, client: LabelStudio, played: Played, prepared: Prep
     assert stage.project.id is not None
     ids = set(played.sample_ids)
     with reading(stage.backend.engine) as session:
-        project = projects.get(session, stage.project.id)
         rows = [row for sample_id in ids if (row := samples.find(session, stage.project.id, sample_id)) is not None]
         pks = [row.id for row in rows if row.id is not None]
         verdicts = Counter(item.verdict for pk in pks for item in feedback.of_sample(session, pk))
         tasks = [task for pk in pks if (task := labeling_tasks.of_sample(session, pk)) is not None]
         finished = sum(any(not item.is_skipped for item in annotations.live(session, pk)) for pk in pks)
-    target = project.label_studio_project_id
-    there = client.all_tasks(target, map(str, ids)) if target is not None else {}
+        target = targets.main(session, projects.get(session, stage.project.id))
+    place = target.label_studio_project_id if target is not None else None
+    there = client.all_tasks(place, map(str, ids)) if place is not None else {}
     return Tally(
         samples=len(rows),
         feedback=dict(sorted(verdicts.items())),

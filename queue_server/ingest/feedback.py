@@ -1,4 +1,4 @@
-"""Feedback, by key or by token; it may come before its sample."""
+"""Feedback, by key, by token or by a publishable key; it may come before its sample."""
 
 import hashlib
 from dataclasses import replace
@@ -16,26 +16,32 @@ from queue_server.errors import FieldError, ProblemError
 from queue_server.ingest import checks
 from queue_server.store import decisions, feedback, projects, samples
 from queue_server.store.engine import writing
+from queue_server.store.feedback import Source
 
 #: Verdicts of one reporter whose times are closer than this come in the order of their arrival: `age_ms` is in whole
 #: milliseconds, and the network's jitter is larger than the time between two calls of an app.
 NEAR_TIE = timedelta(seconds=1)
+#: of one reporter on one sample by a token; of all together by publishable keys
+MOST_ANSWERS = 20
+_UNVERIFIED = "it came by a publishable key, which anybody can read off a page"
 
 
 def take_feedback(backend: Backend, caller: Caller, given: types.Feedback, *, now: datetime) -> None:
     """Keep a verdict once, and decide anew on its sample.
 
-    With a key, faults and conflicts are answered: ProblemError 409 or 422. With a token they are kept to ourselves:
-    the answer must not tell whether a sample exists. What does not fit is stored and flagged.
+    With a secret key, faults and conflicts are answered: ProblemError 409 or 422. With a token or a publishable key
+    they are kept to ourselves: the answer must not tell whether a sample exists. What does not fit is stored and
+    flagged; beyond MOST_ANSWERS nothing is stored.
     """
-    given = _bound_to_token(caller, given)
+    given = _bound(caller, given)
     _store(backend, caller, given, now=now)
 
 
-def _bound_to_token(caller: Caller, given: types.Feedback) -> types.Feedback:
+def _bound(caller: Caller, given: types.Feedback) -> types.Feedback:
+    """Return feedback that names whom its token names; a publishable key stands for nobody."""
     token = caller.token
     if token is None:
-        return given
+        return replace(given, reporter=None) if caller.is_publishable else given
     if given.sample_id != token.sample_id:
         fault = FieldError(field="sample_id", message="must be the sample that the token was made for")
         raise ProblemError(403, "the token is for another sample", (fault,))
@@ -50,6 +56,8 @@ def _store(backend: Backend, caller: Caller, given: types.Feedback, *, now: date
         if known is not None:
             _check_same(known, given, caller)
             return
+        if not caller.is_trusted and _has_said_enough(session, caller, given):
+            return
         fault = _fault(session, caller, given, sample)
         given_at = _given_at(session, caller, given, now=now)
         row = _row(caller, given, sample, fault=fault, given_at=given_at, now=now)
@@ -62,13 +70,28 @@ def _store(backend: Backend, caller: Caller, given: types.Feedback, *, now: date
 
 
 def _check_same(known: models.Feedback, given: types.Feedback, caller: Caller) -> None:
-    if known.payload_sha256 != payload_sha256(given) and caller.token is None:
+    if known.payload_sha256 != payload_sha256(given) and caller.is_trusted:
         fault = FieldError(field="id", message="must be new, this id was used for other feedback: make a new id")
         raise ProblemError(409, "feedback with this id and other content is here", (fault,))
 
 
+def _has_said_enough(session: Session, caller: Caller, given: types.Feedback) -> bool:
+    count = feedback.count_answers(
+        session, caller.project_id, given.sample_id, reporter=given.reporter, source=_source(caller)
+    )
+    return count >= MOST_ANSWERS
+
+
+def _source(caller: Caller) -> Source:
+    if caller.is_publishable:
+        return Source.PUBLISHABLE
+    return Source.TOKEN if caller.token is not None else Source.KEY
+
+
 def _fault(session: Session, caller: Caller, given: types.Feedback, sample: models.Sample | None) -> str | None:
-    """Return why feedback does not fit its sample; with a key, raise that as ProblemError 422."""
+    """Return why feedback does not count; with a secret key, raise that it does not fit as ProblemError 422."""
+    if caller.is_publishable:
+        return _UNVERIFIED
     if sample is None or given.correction is None:
         return None
     assert sample.id is not None
@@ -77,7 +100,7 @@ def _fault(session: Session, caller: Caller, given: types.Feedback, sample: mode
     project = projects.get(session, caller.project_id)
     size = (image.width, image.height) if image else None
     faults = checks.correction_faults(given.correction, prediction, project=project, size=size)
-    if caller.token is None:
+    if caller.is_trusted:
         checks.require_sound("the correction is refused", checks.below("correction", faults))
     return "; ".join(f"{fault.field}: {fault.message}" for fault in faults) or None
 
@@ -113,7 +136,7 @@ def _row(
         correction=correction,
         comment=given.comment,
         reporter=given.reporter,
-        source="token" if caller.token else "key",
+        source=_source(caller),
         given_at=given_at,
         received_at=now,
         fault=fault,

@@ -14,12 +14,12 @@ from feedback_sdk.types import ImageNeed
 from feedback_sdk.wire import to_wire
 from queue_server import models
 from queue_server.backend import Backend
-from queue_server.core.policy import ArchiveReason, State, Trigger
+from queue_server.core.policy import ArchiveReason, Policy, State, Trigger
 from queue_server.core.uncertainty import confidence
 from queue_server.errors import FieldError, ProblemError
 from queue_server.images import CheckedImage
 from queue_server.ingest import checks
-from queue_server.store import changes, decisions, feedback, projects, samples
+from queue_server.store import changes, decisions, feedback, projects, samples, showings, streams
 from queue_server.store.engine import reading, writing
 
 _CORRECTION = TypeAdapter(types.Correction)
@@ -79,13 +79,13 @@ def _store(
             taken = _same_again(known, sample, image)
             if checked is not None and known.image_sha256 is None:
                 _attach(session, known, checked, sent_sha256=_sha256(image), now=now)
-                return _taken(known, is_new=False)
+                return answer_of(known, is_new=False)
             return taken
         project = projects.get(session, project_id)
         row = _insert(session, project, sample, image=image, checked=checked, now=now)
         _take_parked(session, project, row, checked)
         decisions.redecide(session, row, trigger=Trigger.ARRIVAL, now=now)
-        return _taken(row, is_new=True)
+        return answer_of(row, is_new=True)
 
 
 def _same_again(known: models.Sample, sample: types.Sample, image: bytes | None) -> Taken:
@@ -100,7 +100,7 @@ def _same_again(known: models.Sample, sample: types.Sample, image: bytes | None)
             field="image", message=f"must be the one with SHA-256 {known.sent_image_sha256}, got {came}: make a new id"
         )
         raise ProblemError(409, "a sample with this id and another image is here", (fault,))
-    return _taken(known, is_new=False)
+    return answer_of(known, is_new=False)
 
 
 def _check_not_erased(known: models.Sample) -> None:
@@ -122,6 +122,7 @@ def _insert(
     prediction = sample.prediction
     if checked is not None:
         samples.keep_image(session, _image_row(checked, now))
+    position = streams.next_position(session, project.id, sample.stream) if _counts_streams(pinned.policy) else None
     row = models.Sample(
         project_id=project.id,
         sample_id=sample.id,
@@ -134,6 +135,7 @@ def _insert(
         stream=sample.stream,
         capture_probability=sample.capture_probability,
         stands_for=sample.stands_for,
+        stream_position=position,
         embedding=list(sample.embedding) if sample.embedding is not None else None,
         sent_image_sha256=_sha256(image) or sample.image_sha256,
         image_sha256=checked.sha256 if checked else None,
@@ -142,6 +144,7 @@ def _insert(
         policy_version=pinned.policy.version,
         state=State.AWAITING_FEEDBACK,
         window_ends_at=now + timedelta(seconds=pinned.confirmation_window_seconds),
+        shown_at=showings.take_parked(session, project.id, sample.id),
     )
     session.add(row)
     session.flush()
@@ -151,6 +154,10 @@ def _insert(
         session.add(_prediction_row(row, prediction, is_shown=True, now=now))
     session.flush()
     return row
+
+
+def _counts_streams(pinned: Policy) -> bool:
+    return "stream_position" in pinned.needs
 
 
 def _prediction_row(
@@ -176,6 +183,8 @@ def _image_row(checked: CheckedImage, now: datetime) -> models.Image:
         height=checked.height,
         media_type=checked.media_type,
         size_bytes=len(checked.content),
+        perceptual_hash=checked.perceptual_hash,
+        quality=dict(checked.quality),
         created_at=now,
     )
 
@@ -209,7 +218,7 @@ def take_image(backend: Backend, project_id: int, sample_id: UUID, *, image: byt
         message = f"must be the one with SHA-256 {known.sent_image_sha256}, got {_sha256(image)}"
         raise ProblemError(409, "the sample is of another image", (FieldError(field="image", message=message),))
     if known.image_sha256 is not None:
-        return _taken(known, is_new=False)
+        return answer_of(known, is_new=False)
     checked = checks.checked_image(backend, image, declared_sha256=None)
     if prediction is not None:
         faults = checks.prediction_faults(prediction, project, (checked.width, checked.height))
@@ -222,14 +231,16 @@ def take_image(backend: Backend, project_id: int, sample_id: UUID, *, image: byt
         is_new = row.image_sha256 is None
         if is_new:
             _attach(session, row, checked, sent_sha256=_sha256(image), now=now)
-        return _taken(row, is_new=is_new)
+        return answer_of(row, is_new=is_new)
 
 
 def _attach(
     session: Session, sample: models.Sample, checked: CheckedImage, *, sent_sha256: str | None, now: datetime
 ) -> None:
+    """Give a sample its image, and decide anew: rules may look at it, and it may show what is queued already."""
     samples.keep_image(session, _image_row(checked, now))
     samples.attach_image(session, sample, image_sha256=checked.sha256, sent_sha256=sent_sha256)
+    decisions.redecide(session, sample, trigger=Trigger.IMAGE, now=now)
 
 
 def take_prediction(
@@ -255,6 +266,7 @@ def take_prediction(
         if sample.model_version is None:
             _show(session, sample, prediction)
         session.flush()
+        decisions.redecide(session, sample, trigger=Trigger.PREDICTION, now=now)
         return True
 
 
@@ -265,20 +277,8 @@ def _show(session: Session, sample: models.Sample, prediction: types.Prediction)
     session.add(sample)
 
 
-def request_sample(backend: Backend, project_id: int, sample_id: UUID, *, reason: str, now: datetime) -> Taken:
-    """Queue a sample because a person asks for it."""
-    with writing(backend.engine) as session:
-        sample = samples.find(session, project_id, sample_id, for_update=True)
-        if sample is None:
-            raise ProblemError(404, "no such sample: post it first")
-        sample.request_reason = reason
-        session.add(sample)
-        session.flush()
-        decisions.redecide(session, sample, trigger=Trigger.REQUEST, now=now)
-        return _taken(sample, is_new=False)
-
-
-def _taken(sample: models.Sample, *, is_new: bool) -> Taken:
+def answer_of(sample: models.Sample, *, is_new: bool) -> Taken:
+    """Return what became of a sample."""
     return Taken(sample_id=sample.sample_id, is_new=is_new, state=sample.state, image=image_need(sample))
 
 

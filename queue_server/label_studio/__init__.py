@@ -4,6 +4,6 @@ Importing it is cheap: the SDK (a second, 100 MB) is loaded at the first call.
 """
 
 from queue_server.label_studio.client import LabelStudio
-from queue_server.label_studio.values import ChangedTask, RawAnnotation, ServerStatus, TaskStatus
+from queue_server.label_studio.values import ChangedTask, Look, RawAnnotation, ServerStatus, TaskStatus
 
-__all__ = ["ChangedTask", "LabelStudio", "RawAnnotation", "ServerStatus", "TaskStatus"]
+__all__ = ["ChangedTask", "LabelStudio", "Look", "RawAnnotation", "ServerStatus", "TaskStatus"]

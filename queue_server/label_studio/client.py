@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from queue_server.core.label_studio_json import MODEL_VERSION
 from queue_server.errors import LabelStudioError
 from queue_server.label_studio.refusals import translated
-from queue_server.label_studio.values import ChangedTask, Json, ServerStatus, TaskStatus, sample_id_of
+from queue_server.label_studio.values import ChangedTask, Json, Look, ServerStatus, TaskStatus, look_of, sample_id_of
 
 _T = TypeVar("_T")
 
@@ -53,9 +53,13 @@ _DULL = (
     *("annotations_results", "annotations_ids", "predictions_score", "predictions_model_versions"),
     *("predictions_results", "file_upload", "storage_filename", "created_at", "updated_at", "updated_by"),
     *("avg_lead_time", "draft_exists", "data.rank", "data.inbox", "data.generation", "data.reasons", "data.details"),
+    *("data.look", "data.stands_for"),
     *("data.user_count", "data.sample_id"),
 )
-_TOLD = ("data.priority", "data.reason", "data.model_version", "data.confidence", "data.summary", "data.comment")
+_TOLD = (
+    *("data.priority", "data.reason", "data.model_version", "data.confidence", "data.summary", "data.comment"),
+    "data.tags",
+)
 #: So that an annotator sees image and reason without scrolling. Without `labeling` Label Studio answers 500.
 _HIDDEN_COLUMNS = {
     "explore": [f"tasks:{name}" for name in _DULL],
@@ -106,16 +110,24 @@ class LabelStudio:
             sdk.projects.update(project_id, label_config=label_config)
 
     def ensure_inbox(self, project_id: int) -> int:
-        """Return the id of the tab of what is wanted, the most urgent first; make or mend it where needed.
+        """Return the id of the tab of what is wanted and has no tab of its own; make or mend it where needed."""
+        return self._ensure_view(project_id, INBOX_TITLE, shows="yes")
+
+    def ensure_tab(self, project_id: int, title: str) -> int:
+        """Return the id of a tab besides the inbox, with what is wanted there; make or mend it where needed."""
+        return self._ensure_view(project_id, title, shows=title)
+
+    def _ensure_view(self, project_id: int, title: str, *, shows: str) -> int:
+        """Return the id of a tab, the most urgent first; `shows` is what `data.inbox` says of its tasks.
 
         In Label Studio 1.23 annotators follow the tab with "Label Tasks As Displayed"; "Label All Tasks" serves the
         whole project in its own order, withdrawn tasks too.
         """
         wanted = {
-            "title": INBOX_TITLE,
+            "title": title,
             "ordering": ["-tasks:data.rank"],
             "filters": _filters(
-                ("data.inbox", "equal", "String", "yes"),
+                ("data.inbox", "equal", "String", shows),
                 ("completed_at", "empty", "Datetime", "true"),
                 # Label Studio does not count a skip as completion; we do.
                 ("cancelled_annotations", "equal", "Number", 0),
@@ -126,7 +138,7 @@ class LabelStudio:
         with self._asked("list the tabs of a project") as sdk:
             for view in sdk.views.list(project=project_id):
                 data = view.data if isinstance(view.data, dict) else {}
-                if data.get("title") == INBOX_TITLE and view.id is not None:
+                if data.get("title") == title and view.id is not None:
                     if any(data.get(key) != value for key, value in wanted.items()):
                         # A person's own settings of the tab, such as hidden columns, stay.
                         sdk.views.update(str(view.id), data={**data, **wanted}, project=project_id)
@@ -177,18 +189,20 @@ class LabelStudio:
             self._show_predictions(project_id)
         return task_ids
 
-    def find_tasks(self, project_id: int, sample_ids: Iterable[str]) -> dict[str, int]:
-        """Return the task ids of those samples that have a task; of several the oldest."""
-        return {sample_id: min(task_ids) for sample_id, task_ids in self.all_tasks(project_id, sample_ids).items()}
+    def find_tasks(self, project_id: int, looks: Iterable[Look]) -> dict[Look, int]:
+        """Return the task ids of those looks that have a task; of several the oldest."""
+        wanted = set(looks)
+        there = self.all_tasks(project_id, sorted({sample_id for sample_id, _ in wanted}))
+        return {look: min(task_ids) for look, task_ids in there.items() if look in wanted}
 
-    def all_tasks(self, project_id: int, sample_ids: Iterable[str]) -> dict[str, list[int]]:
-        """Return every task of those samples that have one: more than one a sample would be a fault of ours."""
-        found: dict[str, list[int]] = {}
+    def all_tasks(self, project_id: int, sample_ids: Iterable[str]) -> dict[Look, list[int]]:
+        """Return every task of those samples, by look: more than one a look would be a fault of ours."""
+        found: dict[Look, list[int]] = {}
         for chunk in _chunks(sample_ids):
             for task_id, data in self._listed(project_id, ("data.sample_id", "in_list", "String", chunk)):
                 sample_id = sample_id_of(data)
                 if sample_id is not None:
-                    found.setdefault(sample_id, []).append(task_id)
+                    found.setdefault((sample_id, look_of(data)), []).append(task_id)
         return found
 
     def existing_task_ids(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
@@ -206,11 +220,18 @@ class LabelStudio:
                 return None
             raise
 
-    def update_data(self, task_id: int, data: Json) -> None:
-        """Set these keys of a task's data; the others stay."""
+    def update_data(self, task_id: int, data: Json, *, annotators: int = 1) -> None:
+        """Set these keys of a task's data; the others stay. Several annotators may be asked for.
+
+        In Label Studio 1.23 an import ignores a task's `overlap`, and a change of it is heard only before the first
+        annotation. With it the task is not complete, and stays in the inbox, until so many have annotated it; nobody
+        is served a task twice.
+        """
+        more = {"overlap": annotators} if annotators > 1 else {}
         with self._asked("change a task") as sdk:
             there = sdk.tasks.get(str(task_id)).data
-            sdk.tasks.update(str(task_id), data={**there, **data})
+            options = {"additional_body_parameters": more} if more else None
+            sdk.tasks.update(str(task_id), data={**there, **data}, request_options=options)
 
     def changed_since(self, project_id: int, since: datetime) -> Iterator[ChangedTask]:
         """Yield each task whose annotations changed at or after `since`, the longest unchanged first.

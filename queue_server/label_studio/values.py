@@ -7,6 +7,9 @@ from typing import Self
 
 Json = Mapping[str, object]
 
+#: A sample's id, and which look at it is meant.
+Look = tuple[str, int]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerStatus:
@@ -23,6 +26,7 @@ class TaskStatus:
     task_id: int
     project_id: int
     sample_id: str | None
+    look: int
     data: Json
     #: finished and skipped ones; Label Studio keeps both as annotations
     annotation_count: int
@@ -48,6 +52,7 @@ class TaskStatus:
             task_id=_whole(task.get("id")),
             project_id=_whole(task.get("project")),
             sample_id=sample_id_of(data),
+            look=look_of(data),
             data=data,
             annotation_count=max(len(annotations) if isinstance(annotations, list) else 0, sum(counts)),
             has_draft=bool(task.get("draft_exists")) or bool(task.get("drafts")),
@@ -96,6 +101,7 @@ class ChangedTask:
 
     task_id: int
     sample_id: str | None
+    look: int
     data: Json
     updated_at: datetime
     annotations: tuple[RawAnnotation, ...]
@@ -108,6 +114,7 @@ class ChangedTask:
         return cls(
             task_id=_whole(task.get("id")),
             sample_id=sample_id_of(data),
+            look=look_of(data),
             data=data,
             updated_at=to_time(task.get("updated_at")),
             annotations=tuple(RawAnnotation.of(_mapping(each)) for each in annotations)
@@ -120,6 +127,11 @@ def sample_id_of(data: Json) -> str | None:
     """Return the sample that a task's data names; None for a task that is not ours."""
     sample_id = data.get("sample_id")
     return sample_id if isinstance(sample_id, str) else None
+
+
+def look_of(data: Json) -> int:
+    """Return which look at its sample a task is; one without that key is from before there were several."""
+    return _whole(data.get("look")) or 1
 
 
 def to_time(value: object) -> datetime:

@@ -12,7 +12,7 @@ from queue_server import models
 from queue_server.core.policy import State
 from queue_server.reports import quality
 from queue_server.settings import Settings
-from queue_server.store import counts, projects
+from queue_server.store import counts, projects, targets
 
 _MEANINGS = {
     State.AWAITING_FEEDBACK: "The confirmation window is open: users may still say what they think.",
@@ -75,25 +75,25 @@ def read_overview(session: Session, project_id: int, *, settings: Settings) -> O
         queued=_lines(queued),
         feedback=_lines({verdict: report.feedback.get(verdict, 0) for verdict in Verdict}),
         model_versions=_lines(_total(report.cells, "model_version")),
-        inbox_url=inbox_url(project, settings.label_studio_url),
+        inbox_url=inbox_url(targets.main(session, project), settings.label_studio_url),
         has_label_studio=bool(settings.label_studio_url),
         public_url=settings.public_url.rstrip("/"),
     )
 
 
-def inbox_url(project: models.Project, label_studio_url: str) -> str | None:
-    """Return the address of the project's inbox in Label Studio; None until a worker has made it.
+def inbox_url(target: models.LabelStudioTarget | None, label_studio_url: str) -> str | None:
+    """Return the address of a target's inbox in Label Studio; None until a worker has made it.
 
-    >>> here = models.Project(label_studio_project_id=7, label_studio_view_id=3)
+    >>> here = models.LabelStudioTarget(label_studio_project_id=7, label_studio_view_id=3)
     >>> inbox_url(here, "http://studio.example/")
     'http://studio.example/projects/7/data?tab=3'
-    >>> inbox_url(models.Project(), "http://studio.example") is None
+    >>> inbox_url(None, "http://studio.example") is None
     True
     """
-    if not label_studio_url or project.label_studio_project_id is None:
+    if not label_studio_url or target is None or target.label_studio_project_id is None:
         return None
-    tasks = f"{label_studio_url.rstrip('/')}/projects/{project.label_studio_project_id}/data"
-    return tasks if project.label_studio_view_id is None else f"{tasks}?tab={project.label_studio_view_id}"
+    tasks = f"{label_studio_url.rstrip('/')}/projects/{target.label_studio_project_id}/data"
+    return tasks if target.label_studio_view_id is None else f"{tasks}?tab={target.label_studio_view_id}"
 
 
 def _total(cells: Sequence[counts.SampleCount], attribute: str) -> dict[str, int]:

@@ -1,20 +1,24 @@
 """Annotations as they come back: each version of each is kept, the latest counts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
 from sqlmodel import Session, col, select, update
 
+from feedback_sdk import types
 from feedback_sdk.types import Task, Verdict
 from queue_server import models
 from queue_server.core import datasets
 from queue_server.core.annotation import Annotation, Difference
-from queue_server.core.outcome import Outcome, outcome
+from queue_server.core.outcome import Outcome, disagrees, outcome
+from queue_server.store import feedback, projects, samples
 
 Row = models.Annotation
 
 _ANNOTATION = TypeAdapter(Annotation)
+_CORRECTION = TypeAdapter(types.Correction)
+_PREDICTION = TypeAdapter(types.Prediction)
 
 
 def latest_versions(session: Session, sample_pk: int) -> list[Row]:
@@ -24,17 +28,19 @@ def latest_versions(session: Session, sample_pk: int) -> list[Row]:
     return [latest[key] for key in sorted(latest)]
 
 
-def live(session: Session, sample_pk: int) -> list[Row]:
-    """Return the latest versions that are still in Label Studio."""
-    return [row for row in latest_versions(session, sample_pk) if row.deleted_at is None]
+def live(session: Session, sample_pk: int, *, look: int | None = None) -> list[Row]:
+    """Return the latest versions that are still in Label Studio, of one look or of all."""
+    rows = latest_versions(session, sample_pk)
+    return [row for row in rows if row.deleted_at is None and look in (None, row.look)]
 
 
-def chosen(session: Session, sample_pk: int) -> datasets.Candidate | None:
+def chosen(session: Session, sample_pk: int, *, task: Task) -> datasets.Candidate | None:
     """Return the annotation of a sample that counts: finished, readable, and still in Label Studio."""
-    return datasets.choose_annotation(_candidates(live(session, sample_pk)))
+    return datasets.choose_annotation(candidates(live(session, sample_pk)), task=task)
 
 
-def _candidates(rows: list[Row]) -> Iterator[datasets.Candidate]:
+def candidates(rows: Sequence[Row]) -> Iterator[datasets.Candidate]:
+    """Yield those annotations that can be read."""
     for row in rows:
         if row.document is not None and row.fault is None:
             yield datasets.Candidate(
@@ -44,17 +50,57 @@ def _candidates(rows: list[Row]) -> Iterator[datasets.Candidate]:
                 updated_at=row.updated_at,
                 is_ground_truth=row.is_ground_truth,
                 is_skipped=row.is_skipped,
+                look=row.look,
             )
+
+
+def _counting(session: Session, sample_pk: int, task: Task) -> tuple[Row, Annotation] | None:
+    """Return the annotation that counts with its row."""
+    rows = live(session, sample_pk)
+    counts = datasets.choose_annotation(candidates(rows), task=task)
+    if counts is None:
+        return None
+    return next(row for row in rows if row.label_studio_annotation_id == counts.id), counts.annotation
 
 
 def outcome_of(session: Session, sample_pk: int, *, verdict: str | None, task: Task) -> Outcome | None:
     """Return whether the users were right, as the annotation that counts says."""
-    rows = live(session, sample_pk)
-    counts = datasets.choose_annotation(_candidates(rows))
-    difference = next(
-        (row.model_difference for row in rows if counts and row.label_studio_annotation_id == counts.id), None
+    found = _counting(session, sample_pk, task)
+    difference = _difference(found[0]) if found is not None else None
+    return outcome(Verdict(verdict) if verdict else None, difference, task=task)
+
+
+def _difference(row: Row) -> Difference | None:
+    return Difference(**row.model_difference) if row.model_difference else None
+
+
+def is_disputed(session: Session, sample: models.Sample, *, now: datetime) -> bool:
+    """Tell whether a user objected after the annotation that counts was pulled, and says something else than it."""
+    assert sample.id is not None
+    task = Task(projects.get(session, sample.project_id).task)
+    found = _counting(session, sample.id, task)
+    if found is None:
+        return False
+    row, annotation = found
+    shown = samples.shown_prediction(session, sample.id)
+    prediction = _PREDICTION.validate_python(shown.document, strict=False) if shown is not None else None
+    return any(
+        disagrees(
+            annotation,
+            _CORRECTION.validate_python(said.correction, strict=False) if said.correction is not None else None,
+            prediction=prediction,
+            difference=_difference(row),
+            task=task,
+        )
+        for said in feedback.last_words(feedback.of_sample(session, sample.id))
+        if said.verdict != Verdict.CONFIRMED and row.pulled_at < said.received_at <= now
     )
-    return outcome(Verdict(verdict) if verdict else None, Difference(**difference) if difference else None, task=task)
+
+
+def is_blind(session: Session, sample_pk: int, *, look: int) -> bool:
+    """Tell whether what came of a look so far was made without seeing the prediction."""
+    query = select(Row.id).where(Row.sample_pk == sample_pk, Row.look == look, col(Row.is_blind)).limit(1)
+    return session.exec(query).one_or_none() is not None
 
 
 def record(session: Session, row: Row) -> bool:

@@ -1,15 +1,18 @@
 """Projects and the versions of their policies."""
 
+import functools
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlmodel import Session, col, select, update
 
 from queue_server import models
-from queue_server.core.policy import Policy, parse_rules
-from queue_server.core.policy.strategies import STRATEGIES
+from queue_server.core.policy import Policy, parse_policy
+from queue_server.core.policy.reading import PolicyText
+from queue_server.plugins import strategies
+from queue_server.store.upserts import insert_missing
 
 
 def find(session: Session, name: str) -> models.Project | None:
@@ -17,6 +20,13 @@ def find(session: Session, name: str) -> models.Project | None:
     if "\x00" in name:  # PostgreSQL refuses it
         return None
     return session.exec(select(models.Project).where(models.Project.name == name)).one_or_none()
+
+
+def lock(session: Session, fresh: models.Project) -> models.Project:
+    """Return the project of that name, made if there is none, and keep other changes of it off until the end."""
+    insert_missing(session, models.Project, [fresh.model_dump(exclude={"id"})])
+    query = select(models.Project).where(models.Project.name == fresh.name).with_for_update()
+    return session.exec(query.execution_options(populate_existing=True)).one()
 
 
 def get(session: Session, project_id: int) -> models.Project:
@@ -40,11 +50,21 @@ class PinnedPolicy:
 def policy(session: Session, project: models.Project, version: int) -> PinnedPolicy:
     """Return one version of a project's policy."""
     row = version_row(session, project, version)
-    rules = parse_rules(row.rules, STRATEGIES)
     return PinnedPolicy(
-        policy=Policy(version=version, rules=rules, salt=project.salt),
+        policy=text_of(row).policy(version=version, salt=project.salt),
         confirmation_window_seconds=row.confirmation_window_seconds,
     )
+
+
+def text_of(row: models.PolicyVersion) -> PolicyText:
+    """Return what a version's file said, read again."""
+    names = ("rules", "budget", "near_duplicates", "silence_affirms")
+    return _text_of(json.dumps({name: getattr(row, name) for name in names}, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=256)  # every sample asks for the policy that was pinned at its arrival
+def _text_of(document: str) -> PolicyText:
+    return parse_policy(json.loads(document), strategies())
 
 
 def version_row(session: Session, project: models.Project, version: int) -> models.PolicyVersion:
@@ -60,71 +80,9 @@ def want_pull(session: Session, project_id: int, now: datetime) -> None:
     session.exec(update(models.Project).where(col(models.Project.id) == project_id).values(pull_wanted_at=now))
 
 
-def note_label_studio(session: Session, project: models.Project, error: str | None) -> None:
-    """Record why the last work in Label Studio failed, or that it went well."""
-    column = col(models.Project.label_studio_error)
-    is_other = column.is_not(None) if error is None else column.is_distinct_from(error)
-    session.exec(
-        update(models.Project).where(col(models.Project.id) == project.id, is_other).values(label_studio_error=error)
-    )
-
-
-class Lease(StrEnum):
-    """What one worker at a time may do with a project."""
-
-    SETUP = "setup_lease_until"
-    PULL = "pull_lease_until"
-
-
-def take_lease(session: Session, project: models.Project, lease: Lease, *, now: datetime, until: datetime) -> bool:
-    """Take the right to set up or pull a project; False: another worker has it."""
-    column = col(getattr(models.Project, lease))
-    result = session.exec(
-        update(models.Project)
-        .where(col(models.Project.id) == project.id, column.is_(None) | (column < now))
-        .values({lease.value: until})
-    )
-    return result.rowcount == 1
-
-
-def renew_lease(session: Session, project: models.Project, lease: Lease, *, until: datetime) -> None:
-    """Keep such a right for longer."""
-    session.exec(update(models.Project).where(col(models.Project.id) == project.id).values({lease.value: until}))
-
-
-def release_lease(session: Session, project: models.Project, lease: Lease) -> None:
-    """Give such a right back."""
-    session.exec(update(models.Project).where(col(models.Project.id) == project.id).values({lease.value: None}))
-
-
-def record_target(
-    session: Session,
-    project: models.Project,
-    *,
-    label_studio_project_id: int,
-    view_id: int,
-    controls: dict[str, object],
-) -> None:
-    """Record a project's place in Label Studio."""
-    session.exec(
-        update(models.Project)
-        .where(col(models.Project.id) == project.id)
-        .values(
-            label_studio_project_id=label_studio_project_id,
-            label_studio_view_id=view_id,
-            label_studio_controls=controls,
-        )
-    )
-
-
-def finish_pull(session: Session, project: models.Project, *, pulled_until: datetime, started_at: datetime) -> None:
-    """Record how far a pull got; a hint that came meanwhile stays."""
+def forget_wanted_pull(session: Session, project: models.Project, *, started_at: datetime) -> None:
+    """Note that all was pulled; a hint that came after the pull had started stays."""
     wanted = col(models.Project.pull_wanted_at)
-    session.exec(
-        update(models.Project)
-        .where(col(models.Project.id) == project.id)
-        .values(pulled_until=pulled_until, pulled_at=started_at)
-    )
     session.exec(
         update(models.Project)
         .where(col(models.Project.id) == project.id, wanted <= started_at)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import ColumnElement, func, or_, text
 from sqlmodel import Session, col, select, update
 
 from queue_server import models
 from queue_server.core.policy import State
 from queue_server.store import changes
+from queue_server.store.upserts import insert_missing
 
 
 def serialize(session: Session, sample_id: UUID) -> None:
@@ -58,10 +59,8 @@ def predictions(session: Session, sample_pk: int) -> list[models.Prediction]:
 
 
 def keep_image(session: Session, image: models.Image) -> None:
-    """Record a stored image, once."""
-    if session.get(models.Image, image.sha256) is None:
-        session.add(image)
-        session.flush()
+    """Record a stored image, once: the same bytes may come with two samples at one moment."""
+    insert_missing(session, models.Image, [image.model_dump()])
 
 
 def attach_image(session: Session, sample: models.Sample, *, image_sha256: str, sent_sha256: str | None) -> None:
@@ -119,12 +118,15 @@ def page(
     return list(session.exec(query.order_by(col(models.Sample.id).desc()).limit(limit)))
 
 
-def _has_tag(session: Session, tag: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # an SQL expression
-    """Tell in SQL whether a sample carries the tag; both databases can walk a JSON list."""
+def _has_tag(session: Session, tag: str) -> ColumnElement[bool]:
+    """Tell in SQL whether a sample carries the tag, or got it by a rule; both databases can walk a JSON list."""
     is_postgres = session.get_bind().dialect.name == "postgresql"
     walk = func.json_array_elements_text if is_postgres else func.json_each
-    elements = walk(models.Sample.tags).table_valued("value", name="tag_element")
-    return select(1).select_from(elements).where(elements.c.value == tag).exists()
+    found = []
+    for name, column in (("tag_element", models.Sample.tags), ("rule_tag_element", models.Sample.rule_tags)):
+        elements = walk(column).table_valued("value", name=name)
+        found.append(select(1).select_from(elements).where(elements.c.value == tag).exists())
+    return or_(*found)
 
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[int]:
