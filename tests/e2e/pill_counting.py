@@ -1,4 +1,4 @@
-"""What the tests of the pill counter share: one small model, and servers that end with their test."""
+"""What the tests of the pill counter share: one small model, servers that end with their test, and a browser."""
 
 import json
 import threading
@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from examples.pill_counter import photos
@@ -17,7 +18,11 @@ from examples.pill_counter.gallery import Gallery
 from examples.pill_counter.model import CountingModel
 from examples.pill_counter.photos import Photo
 from feedback_sdk import Box, FeedbackClient, Prediction
+from queue_server.backend import open_backend
+from queue_server.settings import Settings
+from queue_server.store.engine import migrate
 from tests.sdk.stand_in import KEY, Server
+from tests.server import conftest as looks_wrong
 
 TRAYS = 6
 
@@ -55,10 +60,36 @@ def queue_server() -> Iterator[Server]:
 
 
 @contextmanager
-def pill_counter(spool: Path, *, url: str) -> Iterator[str]:
+def real_queue_server(folder: Path) -> Iterator[looks_wrong.Server]:
+    """Run Looks Wrong itself, as browsers need it: with the button's files, and open to other origins."""
+    backend = open_backend(Settings(data_dir=folder, secret_key="s" * 32))
+    migrate(backend.engine)
+    yield from looks_wrong.run_server(backend)
+    backend.engine.dispose()
+
+
+@contextmanager
+def chromium(program: Path) -> Iterator[Browser]:
+    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=options)
+        yield running
+        running.close()
+
+
+def tap(page: Page, x: float, y: float) -> None:
+    """Tap on the photo, on whatever lies on top there; in CSS px from the photo's corner."""
+    page.locator("#photo").scroll_into_view_if_needed()
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # the marks follow
+    photo = page.locator("#photo").bounding_box()
+    page.mouse.click(photo["x"] + x, photo["y"] + y)
+
+
+@contextmanager
+def pill_counter(spool: Path, *, url: str | None, key: str = KEY) -> Iterator[str]:
     """Run the app over HTTP; its address."""
-    with FeedbackClient(url, KEY, spool_dir=spool) as client:
-        app = create_app(model(), client, gallery=gallery())
+    with FeedbackClient(url, key, spool_dir=spool) as client:
+        app = create_app(model(), client, gallery=gallery(), endpoint=url)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -98,8 +98,11 @@ def test_project_gets_a_new_version_only_when_its_policy_changes(empty: Installa
     ("text", "path"),
     [
         ("", "the file must hold a mapping"),
-        (PROJECT.replace("threshold: 0.6", "threshold: 7"), "rules.1.threshold: must be from 0.0 to 1.0, got 7"),
-        (PROJECT.replace("[pill, capsule]", "[]"), "labels: must be a list of one or more names, got []"),
+        (
+            PROJECT.replace("threshold: 0.6", "threshold: 7"),
+            "line 8, rules.1.threshold: must be a number from 0 to 1, ",
+        ),
+        (PROJECT.replace("[pill, capsule]", "[]"), "line 4, labels: must be a list of one or more names, got []"),
     ],
 )
 def test_bad_project_file_is_refused_with_the_path_of_its_fault(empty: Installation, text: str, path: str) -> None:

@@ -1,9 +1,10 @@
 """A server in this process, on a real database and over a real socket."""
 
 import io
+import itertools
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,9 +86,14 @@ def apply_project(backend: Backend, text: str = PROJECT) -> models.Project:
         return policy_file.apply(session, policy_file.parse(text), now=NOW).project
 
 
-def jpeg(width: int = 64, height: int = 48, *, seed: int = 0) -> bytes:
-    """Return a small photo-like JPEG; another seed gives other bytes."""
-    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+_PICTURES = itertools.count(1_000_000)
+
+
+def jpeg(width: int = 64, height: int = 48, *, seed: int | None = None) -> bytes:
+    """Return a small photo-like JPEG, another one at each call; a seed gives the same bytes again."""
+    pixels = np.random.default_rng(next(_PICTURES) if seed is None else seed).integers(
+        0, 255, (height, width, 3), dtype=np.uint8
+    )
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=90)
     return out.getvalue()
@@ -153,7 +159,7 @@ def run_server(backend: Backend, *, project_text: str | None = PROJECT) -> Itera
     with writing(backend.engine) as session:
         keys = {
             scope: make_key(session, project, scopes=[scope], secret_keys=backend.settings.secret_keys, now=NOW)
-            for scope in Scope
+            for scope in (Scope.INGEST, Scope.READ, Scope.ADMIN)
         }
     clients = {
         scope.value: httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, verify=False)
@@ -192,3 +198,11 @@ def client(label_studio: LocalLabelStudio) -> LabelStudio:
 def project_id(client: LabelStudio) -> int:
     """A new project in it, for boxes."""
     return new_project(client)
+
+
+@pytest.fixture
+def make(backend: Backend) -> Callable[[str], object]:
+    """Make a project with these rules on each database, at the times that a test says."""
+    from tests.server.clock import HEAD, Clock
+
+    return lambda rules: Clock(backend, HEAD + rules)

@@ -2,7 +2,10 @@
 
 import json
 from itertools import count
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+import httpx
 
 from feedback_sdk.types import Box, Prediction, Task
 from queue_server.core.label_config import label_config, own_controls
@@ -17,20 +20,52 @@ def new_project(client, task=Task.DETECTION):
     return client.ensure_project(f"client test {next(NUMBERS)}", label_config(task=task, labels=LABELS))
 
 
-def call(label_studio, method, path, body=None):
-    """Do what an annotator's browser does, without our client."""
+def call(label_studio, method, path, body=None, *, token=None):
+    """Do what an annotator's browser does, without our client; `token`: of another annotator than the first."""
     request = Request(
         f"{label_studio.url}{path}", method=method, data=None if body is None else json.dumps(body).encode()
     )
-    request.add_header("Authorization", f"Token {label_studio.api_key}")
+    request.add_header("Authorization", f"Token {token or label_studio.api_key}")
     request.add_header("Content-Type", "application/json")
     with urlopen(request, timeout=30) as answer:
         return json.loads(answer.read() or b"null")
 
 
-def annotate(label_studio, task_id, result, **more):
+def annotate(label_studio, task_id, result, *, token=None, **more):
     body = {"result": result, "lead_time": 12.5, **more}
-    return call(label_studio, "POST", f"/api/tasks/{task_id}/annotations/", body)["id"]
+    return call(label_studio, "POST", f"/api/tasks/{task_id}/annotations/", body, token=token)["id"]
+
+
+def new_annotator(label_studio):
+    """Invite another annotator, as the first one would, and return their token."""
+    path = call(label_studio, "GET", "/api/invite")["invite_url"]
+    with httpx.Client(base_url=label_studio.url, follow_redirects=True, timeout=30) as browser:
+        browser.get(path)
+        form = {"email": f"annotator{next(NUMBERS)}@example.com", "password": "Passw0rd123"}
+        signed = {**form, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        browser.post(path, data=signed, headers={"Referer": f"{label_studio.url}{path}"}).raise_for_status()
+        return browser.get("/api/current-user/token").raise_for_status().json()["token"]
+
+
+def in_tab(label_studio, view_id, project_id, *, token=None):
+    """Return the samples that a tab lists."""
+    path = f"/api/tasks/?view={view_id}&project={project_id}&fields=task_only"
+    return [task["data"]["sample_id"] for task in call(label_studio, "GET", path, token=token)["tasks"]]
+
+
+def next_in_tab(label_studio, view_id, project_id, *, token=None):
+    """Return the sample that "Label Tasks As Displayed" serves next; None: nothing is left."""
+    path = f"/api/dm/actions?id=next_task&tabID={view_id}&project={project_id}"
+    try:
+        return call(label_studio, "POST", path, {"project": str(project_id)}, token=token)["data"]["sample_id"]
+    except HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
+
+
+def first_looks(sample_ids):
+    return [(sample_id, 1) for sample_id in sample_ids]
 
 
 def proposal(sample_id="s1", *, correction=None, prediction=None, **more):

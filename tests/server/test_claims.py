@@ -1,6 +1,8 @@
 """How workers share labeling tasks, on each database: claims, leases, and changes that come while a task is held."""
 
+import itertools
 import threading
+import time
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -13,11 +15,12 @@ from queue_server.auth import Caller
 from queue_server.backend import Backend
 from queue_server.ingest.due import decide_due
 from queue_server.ingest.feedback import take_feedback
-from queue_server.ingest.samples import request_sample, take_image, take_sample
-from queue_server.store import labeling_tasks, projects, samples
+from queue_server.ingest.requests import request_sample
+from queue_server.ingest.samples import take_image, take_sample
+from queue_server.store import labeling_tasks, samples, targets
 from queue_server.store.engine import reading, writing
 from queue_server.store.labeling_tasks import Claim, Pushed, TaskState
-from queue_server.store.projects import Lease
+from queue_server.store.targets import Lease
 from tests.server.conftest import NOW, apply_project, jpeg, prediction, sample
 
 LEASE = timedelta(seconds=60)
@@ -29,10 +32,18 @@ class Queue:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.project_id = apply_project(backend).id
+        self.seeds = itertools.count()
+        project = apply_project(backend)
+        self.project_id = project.id
+        with writing(backend.engine) as session:
+            target = targets.ensure(session, project, project.label_studio_title, now=NOW)
+            targets.record(session, target, label_studio_project_id=1, view_id=1, tabs={}, controls={})
+            self.target = targets.get(session, target.id)
 
-    def arrive(self, confidence: float = 0.9, *, image: bytes | None = jpeg()) -> UUID:
+    def arrive(self, confidence: float = 0.9, *, has_image: bool = True) -> UUID:
+        """Take a sample; each has a picture of its own, else one task would serve them all."""
         value = sample(prediction(confidence))
+        image = jpeg(seed=next(self.seeds)) if has_image else None
         take_sample(self.backend, self.project_id, value, image=image, now=NOW)
         return value.id
 
@@ -40,19 +51,19 @@ class Queue:
         given = Feedback(id=uuid4(), sample_id=sample_id, verdict=verdict, reporter=reporter)
         take_feedback(self.backend, Caller(project_id=self.project_id, scopes=frozenset()), given, now=NOW)
 
-    def add(self, *, image: bytes | None = jpeg()) -> UUID:
+    def add(self, *, has_image: bool = True) -> UUID:
         """Queue a rejected sample."""
-        sample_id = self.arrive(image=image)
+        sample_id = self.arrive(has_image=has_image)
         self.say(sample_id, Verdict.REJECTED)
         return sample_id
 
     def claim(self, owner: str = "one", *, now: datetime = NOW, limit: int = 100) -> Claim:
         with writing(self.backend.engine) as session:
-            return labeling_tasks.claim(session, self.project_id, owner=owner, now=now, lease=LEASE, limit=limit)
+            return labeling_tasks.claim(session, self.target, owner=owner, now=now, lease=LEASE, limit=limit)
 
     def claim_stale(self, *, now: datetime = NOW) -> list[UUID]:
         with writing(self.backend.engine) as session:
-            claim = labeling_tasks.claim_stale(session, self.project_id, owner="stale", now=now, lease=LEASE, limit=100)
+            claim = labeling_tasks.claim_stale(session, self.target, owner="stale", now=now, lease=LEASE, limit=100)
         return self.samples_of(claim)
 
     def samples_of(self, claim: Claim) -> list[UUID]:
@@ -67,12 +78,30 @@ class Queue:
 
     def take_pull(self, *, now: datetime, until: datetime) -> bool:
         with writing(self.backend.engine) as session:
-            project = projects.get(session, self.project_id)
-            return projects.take_lease(session, project, Lease.PULL, now=now, until=until)
+            return targets.take_lease(session, self.target, Lease.PULL, now=now, until=until)
 
     def renew_pull(self, *, until: datetime) -> None:
         with writing(self.backend.engine) as session:
-            projects.renew_lease(session, projects.get(session, self.project_id), Lease.PULL, until=until)
+            targets.renew_lease(session, self.target, Lease.PULL, until=until)
+
+    def change(self, sample_id: UUID, **values: object) -> None:
+        """Set these columns of a sample's task."""
+        with writing(self.backend.engine) as session:
+            row = labeling_tasks.of_sample(session, self._sample(session, sample_id).id)
+            for name, value in values.items():
+                setattr(row, name, value)
+
+    def waiting(self) -> tuple[list[str], list[str]]:
+        """Return where waiting tasks go, and in which tabs of the main target."""
+        with reading(self.backend.engine) as session:
+            titles = labeling_tasks.waiting_titles(session, self.project_id)
+            tabs = labeling_tasks.waiting_tabs(session, self.target)
+        return sorted(titles, key=lambda title: title != self.target.title), tabs
+
+    def look_again(self, sample_id: UUID) -> None:
+        with writing(self.backend.engine) as session:
+            found = samples.find(session, self.project_id, sample_id, for_update=True)
+            labeling_tasks.look_again(session, found, reason="adjudication", priority=1, now=NOW)
 
     def finish(self, claim: Claim) -> list[bool]:
         """Record that all of a claim is in Label Studio; say of which the lease was still its own."""
@@ -105,6 +134,22 @@ def queue(backend: Backend) -> Queue:
 
 
 def test_empty_queue_gives_an_empty_claim(queue: Queue) -> None:
+    assert queue.claim().task_pks == ()
+
+
+def test_titles_and_tabs_of_what_waits_are_told(queue: Queue) -> None:
+    assert queue.waiting() == ([], [])
+    usual, special = queue.add(), queue.add()
+    queue.change(special, route="elsewhere", tab="Night shift")
+    assert queue.waiting() == ([queue.target.title, "elsewhere"], [])
+    queue.change(special, route=None)
+    assert queue.waiting() == ([queue.target.title], ["Night shift"])
+    assert queue.samples_of(queue.claim()) == [usual, special]
+
+
+def test_task_that_goes_elsewhere_is_not_claimed_here(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.change(sample_id, route="elsewhere")
     assert queue.claim().task_pks == ()
 
 
@@ -177,7 +222,7 @@ def test_pushed_task_is_not_claimed(queue: Queue) -> None:
 
 
 def test_task_is_claimed_once_its_image_is_there(queue: Queue) -> None:
-    sample_id = queue.add(image=None)
+    sample_id = queue.add(has_image=False)
     assert queue.claim().task_pks == ()
     take_image(queue.backend, queue.project_id, sample_id, image=jpeg(), now=NOW)
     assert queue.samples_of(queue.claim()) == [sample_id]
@@ -194,7 +239,8 @@ def test_most_urgent_is_claimed_first_and_of_equals_the_oldest(queue: Queue) -> 
 def test_claims_of_other_projects_tasks_are_empty(queue: Queue) -> None:
     queue.add()
     with writing(queue.backend.engine) as session:
-        other = labeling_tasks.claim(session, queue.project_id + 1, owner="one", now=NOW, lease=LEASE, limit=9)
+        elsewhere = models.LabelStudioTarget(project_id=queue.project_id + 1, title=queue.target.title)
+        other = labeling_tasks.claim(session, elsewhere, owner="one", now=NOW, lease=LEASE, limit=9)
     assert other.task_pks == ()
 
 
@@ -231,6 +277,70 @@ def test_withdrawal_while_leased_is_left_to_the_worker(queue: Queue) -> None:
     assert queue.finish(claim) == [True]
     assert queue.task(sample_id).is_withdrawal_wanted
     assert queue.claim_stale() == [sample_id]
+
+
+def test_task_that_serves_a_duplicate_is_never_taken_back(queue: Queue) -> None:
+    sample_id, other = queue.add(), queue.arrive()
+    with writing(queue.backend.engine) as session:
+        twin = samples.find(session, queue.project_id, other)
+        twin.duplicate_of = samples.find(session, queue.project_id, sample_id).id
+    queue.say(sample_id, Verdict.CONFIRMED)
+    assert queue.end(sample_id)[0] == "queued"
+    queue.finish(queue.claim())
+    queue.say(sample_id, Verdict.CONFIRMED)
+    assert (queue.task(sample_id).is_withdrawal_wanted, queue.claim_stale()) == (False, [])
+
+
+def test_further_look_is_never_taken_back(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.finish(queue.claim())
+    queue.look_again(sample_id)
+    queue.say(sample_id, Verdict.CONFIRMED)
+    assert (queue.task(sample_id).state, queue.task(sample_id).is_withdrawal_wanted) == (TaskState.WAITING, False)
+
+
+def test_further_look_is_a_task_of_its_own_for_one(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.finish(queue.claim())
+    queue.look_again(sample_id)
+    row = queue.task(sample_id)
+    assert (row.look, row.generation, row.label_studio_task_id, row.annotators) == (2, 2, None, 1)
+    assert (row.reasons, row.is_blind, queue.samples_of(queue.claim("two"))) == (["adjudication"], False, [sample_id])
+
+
+def test_claim_from_before_a_further_look_records_nothing(queue: Queue) -> None:
+    sample_id = queue.add()
+    claim = queue.claim()
+    queue.look_again(sample_id)
+    assert queue.finish(claim) == [False]
+    assert queue.task(sample_id).label_studio_task_id is None
+
+
+def test_task_that_is_gone_is_not_taken_for_the_further_look(queue: Queue) -> None:
+    sample_id = queue.add()
+    queue.finish(queue.claim())
+    before = queue.task(sample_id)
+    queue.look_again(sample_id)
+    queue.finish(queue.claim("two"))
+    with writing(queue.backend.engine) as session:
+        later = session.get_one(models.LabelingTask, before.id)
+        later.label_studio_task_id = 77
+        session.flush()
+        assert not labeling_tasks.mark_deleted(session, before)
+
+
+def test_push_and_decision_on_one_sample_wait_for_each_other(queue: Queue) -> None:
+    sample_id = queue.add()
+    claim = queue.claim()
+    done: list[bool] = []
+    pusher = threading.Thread(target=lambda: done.extend(queue.finish(claim)))
+    with writing(queue.backend.engine) as session:
+        found = samples.find(session, queue.project_id, sample_id, for_update=True)
+        pusher.start()
+        time.sleep(0.2)  # it waits for the sample by now
+        labeling_tasks.look_again(session, found, reason="adjudication", priority=1, now=NOW)
+    pusher.join()
+    assert (done, queue.task(sample_id).look) == ([False], 2)
 
 
 def test_withdrawal_is_called_off_when_somebody_objects_meanwhile(queue: Queue) -> None:

@@ -2,60 +2,22 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import timedelta
 
 import pytest
-from sqlmodel import func, select
+from sqlmodel import select
 
-from feedback_sdk.types import Feedback, Prediction, Verdict
+from feedback_sdk.types import Verdict
 from queue_server import models
-from queue_server.auth import Caller
 from queue_server.backend import Backend
 from queue_server.ingest.due import decide_due
-from queue_server.ingest.feedback import take_feedback
-from queue_server.ingest.samples import take_sample
-from queue_server.store import samples
 from queue_server.store.engine import reading
-from tests.server.conftest import NOW, PROJECT, apply_project, jpeg, prediction, sample
+from tests.server.clock import Clock
+from tests.server.conftest import NOW, PROJECT, apply_project, prediction
 
 WINDOW = timedelta(hours=24)
 #: what the audit and the users' rejections are sampled at, for the tests of π
 SAMPLED = PROJECT.replace("rate: 0.0", "rate: 0.25").replace("user_rejected", "user_rejected, probability: 0.5")
-
-
-class Clock:
-    """One project on one database, at the times that a test says."""
-
-    def __init__(self, backend: Backend, text: str = PROJECT) -> None:
-        self.backend = backend
-        self.project_id = apply_project(backend, text).id
-
-    def arrive(self, said: Prediction, *, now: datetime = NOW, **more: object) -> UUID:
-        value = sample(said, **more)
-        take_sample(self.backend, self.project_id, value, image=jpeg(), now=now)
-        return value.id
-
-    def say(self, sample_id: UUID, verdict: Verdict, *, now: datetime, reporter: str = "anna") -> None:
-        given = Feedback(id=uuid4(), sample_id=sample_id, verdict=verdict, reporter=reporter)
-        take_feedback(self.backend, Caller(project_id=self.project_id, scopes=frozenset()), given, now=now)
-
-    def sample(self, sample_id: UUID) -> models.Sample:
-        with reading(self.backend.engine) as session:
-            return samples.find(session, self.project_id, sample_id)
-
-    def end(self, sample_id: UUID) -> tuple[str, str | None]:
-        found = self.sample(sample_id)
-        return found.state, found.reason
-
-    def count(self, table: type) -> int:
-        with reading(self.backend.engine) as session:
-            return session.exec(select(func.count()).select_from(table)).one()
-
-    def decisions(self, sample_id: UUID) -> list[models.Decision]:
-        with reading(self.backend.engine) as session:
-            query = select(models.Decision).where(models.Decision.sample_pk == self.sample(sample_id).id)
-            return list(session.exec(query.order_by(models.Decision.id)))
 
 
 @pytest.fixture

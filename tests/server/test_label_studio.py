@@ -12,7 +12,19 @@ from queue_server.core.label_config import label_config, own_controls
 from queue_server.core.label_studio_json import annotation, model_difference, pre_annotation, task_data, user_difference
 from queue_server.errors import LabelStudioError
 from queue_server.label_studio.client import WEBHOOK_ACTIONS
-from tests.server.label_studio_calls import LABELS, NUMBERS, annotate, call, envelope, new_project, proposal
+from tests.server.label_studio_calls import (
+    LABELS,
+    NUMBERS,
+    annotate,
+    call,
+    envelope,
+    first_looks,
+    in_tab,
+    new_annotator,
+    new_project,
+    next_in_tab,
+    proposal,
+)
 
 
 def test_check_names_the_version_and_our_user(client, label_studio):
@@ -90,7 +102,7 @@ def test_what_an_annotator_did_is_told_from_the_ids(client, label_studio, projec
 def test_ids_come_in_the_order_of_the_request(client, project_id):
     names = [f"s{index}" for index in range(20)]
     task_ids = client.import_tasks(project_id, [envelope(name) for name in names])
-    assert client.find_tasks(project_id, names) == dict(zip(names, task_ids, strict=True))
+    assert client.find_tasks(project_id, first_looks(names)) == dict(zip(first_looks(names), task_ids, strict=True))
 
 
 def test_prediction_that_does_not_fit_is_named_before_anything_is_sent(client, project_id):
@@ -103,19 +115,19 @@ def test_prediction_that_does_not_fit_is_named_before_anything_is_sent(client, p
     with pytest.raises(LabelStudioError, match=r"sample bad: .*tablet") as caught:
         client.check_tasks(project_id, envelopes)
     assert caught.value.permanent
-    assert client.find_tasks(project_id, ["good", "bad"]) == {}
+    assert client.find_tasks(project_id, first_looks(["good", "bad"])) == {}
 
 
 def test_oldest_task_of_a_sample_is_found(client, project_id):
     assert client.find_tasks(project_id, []) == {}
     first, _ = client.import_tasks(project_id, [envelope("s1"), envelope("s1")])
-    assert client.find_tasks(project_id, ["s1", "unknown"]) == {"s1": first}
+    assert client.find_tasks(project_id, first_looks(["s1", "unknown"])) == {("s1", 1): first}
 
 
 def test_more_ids_than_one_question_holds_are_asked_in_parts(client, project_id):
     names = [f"s{index}" for index in range(1001)]
     first, last = client.import_tasks(project_id, [envelope("s0"), envelope("s1000")])
-    assert client.find_tasks(project_id, names) == {"s0": first, "s1000": last}
+    assert client.find_tasks(project_id, first_looks(names)) == {("s0", 1): first, ("s1000", 1): last}
 
 
 def test_deleted_task_is_noticed(client, label_studio, project_id):
@@ -153,8 +165,7 @@ def test_inbox_is_numeric_and_hides_what_was_withdrawn(client, label_studio, pro
     priorities = {"low": 9.0, "high": 100.0, "middle": 60.0, "withdrawn": 500.0}
     sent = [envelope(name, priority=value, is_in_inbox=name != "withdrawn") for name, value in priorities.items()]
     client.import_tasks(project_id, sent)
-    listed = call(label_studio, "GET", f"/api/tasks/?view={view_id}&project={project_id}&fields=task_only")["tasks"]
-    assert [task["data"]["sample_id"] for task in listed] == ["high", "middle", "low"]
+    assert in_tab(label_studio, view_id, project_id) == ["high", "middle", "low"]
 
 
 @pytest.mark.parametrize("end", [{}, {"was_cancelled": True}])
@@ -162,8 +173,51 @@ def test_finished_and_skipped_tasks_leave_the_inbox(client, label_studio, projec
     view_id = client.ensure_inbox(project_id)
     done, _open = client.import_tasks(project_id, [envelope("done"), envelope("open")])
     annotate(label_studio, done, [], **end)
-    listed = call(label_studio, "GET", f"/api/tasks/?view={view_id}&project={project_id}&fields=task_only")["tasks"]
-    assert [task["data"]["sample_id"] for task in listed] == ["open"]
+    assert in_tab(label_studio, view_id, project_id) == ["open"]
+
+
+def test_tab_shows_its_own_tasks_and_the_inbox_the_others(client, label_studio, project_id):
+    inbox, night = client.ensure_inbox(project_id), client.ensure_tab(project_id, "Night shift")
+    sent = [
+        envelope("usual"),
+        envelope("dark", tab="Night shift"),
+        envelope("out", tab="Night shift", is_in_inbox=False),
+    ]
+    client.import_tasks(project_id, sent)
+    assert in_tab(label_studio, inbox, project_id) == ["usual"]
+    assert in_tab(label_studio, night, project_id) == ["dark"]
+
+
+def test_tab_is_made_once_and_mended(client, label_studio, project_id):
+    view_id = client.ensure_tab(project_id, "Night shift")
+    call(label_studio, "PATCH", f"/api/dm/views/{view_id}/", {"data": {"title": "Night shift"}, "project": project_id})
+    assert client.ensure_tab(project_id, "Night shift") == view_id
+    assert call(label_studio, "GET", f"/api/dm/views/{view_id}/")["data"]["ordering"] == ["-tasks:data.rank"]
+
+
+def test_looks_at_a_sample_are_told_apart(client, project_id):
+    first, second = client.import_tasks(project_id, [envelope("s1"), envelope("s1", look=2)])
+    assert client.all_tasks(project_id, ["s1"]) == {("s1", 1): [first], ("s1", 2): [second]}
+    assert client.find_tasks(project_id, [("s1", 2)]) == {("s1", 2): second}
+    assert client.get_task(second).look == 2
+
+
+def test_task_of_before_there_were_several_looks_is_the_first(client, project_id):
+    old = envelope("s1")
+    (task_id,) = client.import_tasks(project_id, [old | {"data": {**old["data"], "look": None}}])
+    assert client.find_tasks(project_id, [("s1", 1), ("s1", 2)]) == {("s1", 1): task_id}
+
+
+def test_task_for_two_stays_in_the_inbox_until_both_have_annotated_it(client, label_studio, project_id):
+    view_id, second = client.ensure_inbox(project_id), new_annotator(label_studio)
+    (task_id,) = client.import_tasks(project_id, [envelope("s1")])
+    client.update_data(task_id, {}, annotators=2)
+    client.update_data(task_id, {"priority": 90.0})  # leaves the number as it is
+    annotate(label_studio, task_id, [])
+    assert next_in_tab(label_studio, view_id, project_id) is None
+    assert next_in_tab(label_studio, view_id, project_id, token=second) == "s1"
+    annotate(label_studio, task_id, [], token=second)
+    assert in_tab(label_studio, view_id, project_id) == []
 
 
 def test_inbox_is_made_once_and_mended(client, label_studio, project_id):

@@ -1,100 +1,22 @@
 """One turn of the loop through a real Label Studio: pushed once, annotated, pulled, exported."""
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import pytest
 
 from feedback_sdk.types import Box
-from queue_server import models
-from queue_server.backend import Backend, open_backend
+from queue_server.backend import Backend
 from queue_server.core.datasets import LabelSource
 from queue_server.errors import LabelStudioError
-from queue_server.export import prepare, write_folder
+from queue_server.export import write_folder
 from queue_server.label_studio import LabelStudio
-from queue_server.local_label_studio import LocalLabelStudio
-from queue_server.pull import PullResult, pull_project
+from queue_server.pull import PullResult
 from queue_server.push import PushResult, push_project
-from queue_server.settings import Settings
-from queue_server.store import projects
-from queue_server.store.engine import migrate, reading
-from tests.server.conftest import PROJECT, Server, apply_project, jpeg, prediction, run_server, sample
+from tests.server.conftest import PROJECT, apply_project, jpeg, prediction, sample
+from tests.server.loop import Loop, loop
 
-_NUMBERS = itertools.count(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loop:
-    """A server, and a project of its own in Label Studio."""
-
-    server: Server
-    backend: Backend
-    client: LabelStudio
-    label_studio: httpx.Client
-
-    @property
-    def project(self) -> models.Project:
-        with reading(self.backend.engine) as session:
-            found = projects.find(session, "pill-counter")
-        assert found is not None
-        return found
-
-    def push(self) -> PushResult:
-        return push_project(self.backend, self.client, self.project)
-
-    def pull(self) -> PullResult:
-        return pull_project(self.backend, self.client, self.project)
-
-    def queue(self, *confidences: float, **more: object) -> UUID:
-        """Post a sample and reject it."""
-        value = sample(prediction(*(confidences or (0.9,))), **more)
-        assert self.server.post(value, jpeg(seed=next(_NUMBERS))).status_code == 201
-        self.server.say(value.id, "rejected", reporter="anna")
-        return value.id
-
-    def task(self, sample_id: UUID) -> dict:
-        """Read a sample's task in Label Studio."""
-        task_id = self.server.sample(sample_id)["labeling_task"]["label_studio_task_id"]
-        return self.label_studio.get(f"/api/tasks/{task_id}").raise_for_status().json()
-
-    def tasks(self) -> list[dict]:
-        answer = self.label_studio.get(f"/api/projects/{self.project.label_studio_project_id}/tasks")
-        return answer.raise_for_status().json()
-
-    def annotate(self, sample_id: UUID, change: Callable[[list], list] = lambda result: result, **more: object) -> int:
-        """Annotate a task as its pre-annotation says, changed."""
-        task = self.task(sample_id)
-        result = change(task["predictions"][0]["result"])
-        answer = self.label_studio.post(
-            f"/api/tasks/{task['id']}/annotations/", json={"result": result, "lead_time": 7.5, **more}
-        )
-        return answer.raise_for_status().json()["id"]
-
-
-@pytest.fixture
-def loop(tmp_path: Path, label_studio: LocalLabelStudio) -> Iterator[Loop]:
-    """A server on SQLite that knows the Label Studio of this run."""
-    settings = Settings(
-        data_dir=tmp_path,
-        secret_key="s" * 32,
-        label_studio_url=label_studio.url,
-        label_studio_api_key=label_studio.api_key,
-    )
-    backend = open_backend(settings)
-    migrate(backend.engine)
-    title = f"pills {datetime.now(UTC).timestamp():.6f}"
-    apply_project(backend, PROJECT + f'label_studio: {{project: "{title}"}}\n')
-    headers = {"Authorization": f"Token {label_studio.api_key}"}
-    with httpx.Client(base_url=label_studio.url, headers=headers, timeout=30.0) as direct:
-        for server in run_server(backend, project_text=None):
-            client = LabelStudio(label_studio.url, label_studio.api_key)
-            yield Loop(server=server, backend=backend, client=client, label_studio=direct)
-    backend.engine.dispose()
+__all__ = ["loop"]  # the fixture
 
 
 def test_queued_samples_are_pushed_once_however_often_we_push(loop: Loop) -> None:
@@ -222,7 +144,7 @@ def test_export_holds_the_annotators_work_and_has_the_same_id_again(loop: Loop, 
     sample_id = _pushed(loop, loop.queue(0.8, 0.7))
     loop.annotate(sample_id)
     loop.pull()
-    first, again = (_export(loop, frozenset()) for _ in range(2))
+    first, again = (loop.export(frozenset()) for _ in range(2))
     assert (first.items, first.export_id) == (1, again.export_id)
     write_folder(loop.backend, first, tmp_path / "out")
     assert len(list((tmp_path / "out" / "images").iterdir())) == 1
@@ -232,13 +154,13 @@ def test_confirmed_samples_join_an_export_when_asked(loop: Loop) -> None:
     value = sample()
     loop.server.post(value, jpeg())
     loop.server.say(value.id, "confirmed")
-    assert [_export(loop, include).items for include in (frozenset(), frozenset({LabelSource.CONFIRMED}))] == [0, 1]
+    assert [loop.export(include).items for include in (frozenset(), frozenset({LabelSource.CONFIRMED}))] == [0, 1]
 
 
 def test_webhook_is_registered_and_is_a_hint(loop: Loop) -> None:
     loop.queue()
     loop.push()
-    hooks = loop.label_studio.get("/api/webhooks/", params={"project": loop.project.label_studio_project_id}).json()
+    hooks = loop.label_studio.get("/api/webhooks/", params={"project": loop.target.label_studio_project_id}).json()
     assert hooks[0]["url"] == "http://127.0.0.1:8500/v1/label-studio/pill-counter"
     headers = hooks[0]["headers"]
     assert loop.server.open.post("/v1/label-studio/pill-counter", json={}).status_code == 401
@@ -249,11 +171,6 @@ def test_webhook_is_registered_and_is_a_hint(loop: Loop) -> None:
 def _pushed(loop: Loop, sample_id: UUID) -> UUID:
     loop.push()
     return sample_id
-
-
-def _export(loop: Loop, include: frozenset[LabelSource]):  # type: ignore[no-untyped-def]  # tests are not typed
-    assert loop.project.id is not None
-    return prepare(loop.backend, loop.project.id, format_name="coco", include=include, now=datetime.now(UTC))
 
 
 def _make_available(backend: Backend) -> None:
@@ -282,7 +199,7 @@ def test_label_that_is_added_later_reaches_label_studio(loop: Loop) -> None:
     apply_project(loop.backend, text + f'label_studio: {{project: "{loop.project.label_studio_title}"}}\n')
     tablet = Box(label="tablet", x_min=1.0, y_min=1.0, x_max=9.0, y_max=9.0)
     value = sample(prediction(boxes=[tablet]))
-    loop.server.post(value, jpeg(seed=next(_NUMBERS)))
+    loop.server.post(value, jpeg())
     loop.server.say(value.id, "rejected")
     assert loop.push() == PushResult(pushed=1)
     assert loop.task(value.id)["predictions"][0]["result"][0]["value"]["rectanglelabels"] == ["tablet"]

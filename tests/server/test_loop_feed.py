@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from tests.server.conftest import jpeg, sample
-from tests.server.test_loop import Loop, loop
+from tests.server.loop import Loop, loop
 
 __all__ = ["loop"]  # the fixture
 

@@ -11,7 +11,7 @@ from feedback_sdk.types import Box, Sample
 from queue_server.core.datasets import LabelSource
 from queue_server.export import prepare
 from queue_server.ingest.due import decide_due
-from queue_server.store import labeling_tasks
+from queue_server.store import labeling_tasks, targets
 from queue_server.store.engine import reading, writing
 from tests.server.conftest import NOW, Server, jpeg, prediction, sample
 
@@ -31,9 +31,8 @@ def claimed(server: Server) -> int:
     """Return how many tasks a push would take now."""
     until = NOW + timedelta(days=365 * 50)
     with writing(server.backend.engine) as session:
-        held = labeling_tasks.claim(
-            session, server.project.id, owner="me", now=until, lease=timedelta(seconds=-1), limit=10
-        )
+        target = targets.ensure(session, server.project, server.project.label_studio_title, now=NOW)
+        held = labeling_tasks.claim(session, target, owner="me", now=until, lease=timedelta(seconds=-1), limit=10)
     return len(held.task_pks)
 
 

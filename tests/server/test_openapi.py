@@ -27,7 +27,7 @@ CHECKS = [
 
 DESCRIBED = schemathesis.openapi.from_dict(openapi())
 OPERATIONS = {result.ok().label: result.ok() for result in DESCRIBED.get_all_operations()}
-OPEN = ("GET /healthz", "GET /readyz", "GET /metrics")
+OPEN = ("GET /policy.schema.json", "GET /healthz", "GET /readyz", "GET /metrics")
 
 
 @pytest.fixture
@@ -35,7 +35,13 @@ def key(each_server: Server) -> str:
     """A key that may do everything, on a server that holds a sample."""
     with writing(each_server.backend.engine) as session:
         secret_keys = each_server.backend.settings.secret_keys
-        text = make_key(session, each_server.project, scopes=list(Scope), secret_keys=secret_keys, now=NOW)
+        text = make_key(
+            session,
+            each_server.project,
+            scopes=[Scope.INGEST, Scope.READ, Scope.ADMIN],
+            secret_keys=secret_keys,
+            now=NOW,
+        )
     each_server.post(sample(), jpeg())
     return text
 
@@ -63,10 +69,14 @@ def test_every_call_of_the_wire_is_described() -> None:
         ("PUT", "/v1/samples/{sample_id}/image"),
         ("POST", "/v1/samples/{sample_id}/predictions"),
         ("POST", "/v1/samples/{sample_id}/request"),
+        ("POST", "/v1/samples/request"),
         ("POST", "/v1/feedback"),
+        ("POST", "/v1/shown"),
         ("GET", "/v1/samples/{sample_id}"),
         ("GET", "/v1/samples"),
         ("GET", "/v1/images/{sha256}"),
+        ("POST", "/v1/policy/replay"),
+        ("GET", "/policy.schema.json"),
         ("GET", "/v1/reports/{name}"),
         ("GET", "/v1/exports/{format_name}"),
         ("POST", "/v1/label-studio/{project}"),

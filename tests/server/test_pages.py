@@ -16,7 +16,7 @@ from sqlalchemy import text
 from queue_server.auth import Scope, make_key
 from queue_server.backend import open_backend
 from queue_server.settings import Settings
-from queue_server.store import keys, projects
+from queue_server.store import keys, projects, targets
 from queue_server.store.engine import migrate, writing
 from tests.server.conftest import NOW, PROJECT, Server, apply_project, jpeg, prediction, run_server, sample
 
@@ -235,7 +235,8 @@ def test_sample_without_a_prediction_is_counted_under_no_model_version(server: S
 def test_overview_links_to_the_inbox_in_label_studio(studio_server: Server) -> None:
     with writing(studio_server.backend.engine) as session:
         project = projects.get(session, studio_server.project.id)
-        projects.record_target(session, project, label_studio_project_id=7, view_id=3, controls={})
+        target = targets.ensure(session, project, project.label_studio_title, now=NOW)
+        targets.record(session, target, label_studio_project_id=7, view_id=3, tabs={}, controls={})
     assert f"{AWAY}/projects/7/data?tab=3" in shown(studio_server).links
 
 

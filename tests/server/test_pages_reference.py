@@ -85,7 +85,10 @@ def test_what_an_app_sends_comes_first_and_probes_last(reference: Reference) -> 
         ("POST /v1/samples", "Needs a key with scope `ingest`, or the sample's own token of scope `s`."),
         ("GET /v1/samples", "Needs a key with scope `read`."),
         ("POST /v1/samples/{sample_id}/request", "Needs a key with scope `admin`."),
-        ("POST /v1/feedback", "Needs a key with scope `ingest`, or a per-sample token as `token` in the body."),
+        (
+            "POST /v1/feedback",
+            "Needs a key with scope `ingest`, or in the body a token as `token` or a publishable key as `key`.",
+        ),
         ("GET /healthz", "Needs no key."),
     ],
 )

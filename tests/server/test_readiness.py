@@ -12,9 +12,9 @@ from queue_server.backend import Backend, open_backend
 from queue_server.local_label_studio import LocalLabelStudio
 from queue_server.readiness import check_readiness
 from queue_server.settings import Settings
-from queue_server.store import projects
+from queue_server.store import targets
 from queue_server.store.engine import migrate, writing
-from tests.server.conftest import Server, apply_project
+from tests.server.conftest import NOW, Server, apply_project
 
 
 @contextmanager
@@ -85,6 +85,7 @@ def test_last_refusal_of_label_studio_is_told_although_it_answers(
     backend = replace(sqlite_backend, settings=settings)
     project = apply_project(backend)
     with writing(backend.engine) as session:
-        projects.note_label_studio(session, project, "401: the token must be valid")
+        target = targets.ensure(session, project, project.label_studio_title, now=NOW)
+        targets.note_error(session, target, "401: the token must be valid")
     part = check_readiness(backend).parts["label_studio"]
     assert (part.status, part.detail) == ("degraded", "401: the token must be valid")

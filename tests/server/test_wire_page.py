@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import pytest
 
-from queue_server.api import changes, exports, feedback, health, queries, samples
+from queue_server.api import changes, exports, feedback, health, policy, queries, requests, samples, shown
 from queue_server.api.openapi import openapi
 from queue_server.auth import Scope, make_key
 from queue_server.store.engine import writing
 from tests.sdk.token_vectors import FILE
 from tests.server.conftest import NOW, Server, jpeg, run_server, sample
 
-REGISTERED = (changes, exports, feedback, health, queries, samples)
+REGISTERED = (changes, exports, feedback, health, policy, queries, requests, samples, shown)
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
 OPERATIONS = sorted((method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods)
@@ -35,7 +35,9 @@ def blocks(language: str) -> list[str]:
 def key_of(server: Server) -> str:
     with writing(server.backend.engine) as session:
         secret_keys = server.backend.settings.secret_keys
-        return make_key(session, server.project, scopes=list(Scope), secret_keys=secret_keys, now=NOW)
+        return make_key(
+            session, server.project, scopes=[Scope.INGEST, Scope.READ, Scope.ADMIN], secret_keys=secret_keys, now=NOW
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +98,27 @@ def test_page_has_a_command_for_every_call(run: Run, call: tuple[str, str]) -> N
 
 def test_page_leaves_behind_what_it_says(run: Run) -> None:
     listed = run.server.read.get("/v1/samples").json()["samples"]
-    assert sorted(item["state"] for item in listed) == ["awaiting_feedback", "awaiting_feedback", "queued", "queued"]
+    # One picture has one labeling task, and all of the page's samples show the same photo.
+    assert sorted(item["state"] for item in listed) == ["archived", "awaiting_feedback", "awaiting_feedback", "queued"]
     # Of anna's two verdicts the later counts.
     assert {item["verdict"] for item in listed} == {"confirmed", "rejected", None}
 
 
 @pytest.mark.parametrize(
     "name",
-    ["Sample", "Prediction", "PostedFeedback", "Correction", "Box", "Polygon", "Mask", "Rle", "Keypoint", "Point"],
+    [
+        "Sample",
+        "Prediction",
+        "PostedFeedback",
+        "PostedShowing",
+        "Correction",
+        "Box",
+        "Polygon",
+        "Mask",
+        "Rle",
+        "Keypoint",
+        "Point",
+    ],
 )
 def test_page_names_every_field(name: str) -> None:
     fields = openapi()["components"]["schemas"][name]["properties"]

@@ -1,0 +1,73 @@
+"""Simulated users who tap on "looks wrong": how many errors they report, and how often they are right."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.labels_saved_bench.days import Flags
+from queue_server.core.policy import Standing
+
+#: so many people share the taps of a group
+_PEOPLE = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """People who tap alike, on errors and on right predictions alike whatever the model's confidence."""
+
+    #: of the wrong predictions, how many they tap on
+    recall: float
+    #: of the predictions that they tap on, how many are wrong
+    precision: float
+    #: what annotators saw of each of them before today: (right, wrong)
+    record: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tap:
+    """Somebody says that a prediction looks wrong."""
+
+    reporter: str
+    standing: Standing
+
+
+#: nobody confirms anything: a confirmation would only take right predictions off the list
+REPORTERS: Mapping[str, Sequence[Group]] = {
+    "silent": (),
+    "recall 0.3, precision 0.9": (Group(recall=0.3, precision=0.9),),
+    "recall 0.3, precision 0.5": (Group(recall=0.3, precision=0.5),),
+    "recall 0.6, precision 0.9": (Group(recall=0.6, precision=0.9),),
+    "recall 0.6, precision 0.5": (Group(recall=0.6, precision=0.5),),
+    "recall 0.3, precision 0.2": (Group(recall=0.3, precision=0.2),),
+    "recall 0.3, precision 0.9, beside recall 0.3, precision 0.2, with records": (
+        Group(recall=0.3, precision=0.9, record=(18, 2)),
+        Group(recall=0.3, precision=0.2, record=(4, 16)),
+    ),
+}
+
+
+def taps(groups: Sequence[Group], is_wrong: Flags, *, seed: int) -> Mapping[int, Tap]:
+    """Return who taps on which sample; false alarms fall on right predictions evenly, as many as the precision says.
+
+    >>> taps((), np.array([True, False]), seed=1)
+    {}
+    """
+    random = np.random.default_rng(seed)
+    found: dict[int, Tap] = {}
+    for number, group in enumerate(groups):
+        chance = np.where(is_wrong, group.recall, _false_alarm_rate(group, is_wrong))
+        for row in np.flatnonzero(random.random(len(is_wrong)) < chance):
+            right, wrong = group.record
+            person = random.integers(_PEOPLE)
+            found.setdefault(
+                int(row), Tap(reporter=f"group-{number}-{person}", standing=Standing(right=right, wrong=wrong))
+            )
+    return found
+
+
+def _false_alarm_rate(group: Group, is_wrong: Flags) -> float:
+    wrong, right = int(is_wrong.sum()), int((~is_wrong).sum())
+    if right == 0:
+        return 0.0
+    return min(1.0, group.recall * wrong * (1.0 - group.precision) / (group.precision * right))
