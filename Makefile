@@ -20,9 +20,10 @@ test: ## run all tests; ARGS="tests/core -x" for some of them
 	@$(SETUP) app label-studio services
 	@.venv/bin/python -m pytest $(ARGS)
 
-adapters: ## test the SDK's adapters with the real packages (some GB of them)
-	@$(SETUP) adapters
-	@.venv-adapters/bin/python -m pytest --confcutdir=tests/sdk/adapters tests/sdk/adapters $(ARGS)
+adapters: ## test what the SDK does with other packages, with the real ones (some GB of them)
+	@$(SETUP) adapters services
+	@.venv-adapters/bin/python -m pytest --confcutdir=tests/sdk/adapters tests/sdk/adapters \
+		tests/frameworks/test_streamlit.py tests/frameworks/test_gradio.py $(ARGS)
 
 check: ## check format, style, types and the layers
 	@$(SETUP) app

@@ -77,7 +77,9 @@ class FeedbackClient:
         self._left_out = 0
         self._has_told_of_none = False
         self._is_closed = False
-        self._open(url or os.environ.get("LOOKSWRONG_URL", ""), spool_dir or os.environ.get("LOOKSWRONG_SPOOL_DIR"))
+        #: the server's address, which pages need too; "" where none was given
+        self.url = url or os.environ.get("LOOKSWRONG_URL", "")
+        self._open(self.url, spool_dir or os.environ.get("LOOKSWRONG_SPOOL_DIR"))
 
     @property
     def is_enabled(self) -> bool:

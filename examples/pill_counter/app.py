@@ -1,16 +1,17 @@
 """The end user's web app: choose a photo, see the count, say whether it is right.
 
 Run it: `python -m examples.pill_counter.app --model v1.model --port 8000 --url U --api-key K --spool-dir D`.
-The SDK is used in three places: at the prediction, and at the two buttons. None of them can break the app.
+The SDK is used in two places: at the prediction, and for the token with which `<looks-wrong>` on the page brings what
+the user says straight to the queue server. Neither can break the app: without that server it counts all the same.
 """
 
 import argparse
 import io
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request, session
@@ -26,18 +27,25 @@ from feedback_sdk import FeedbackClient, Prediction
 from feedback_sdk.wire import to_wire
 
 _MOST_BYTES = 20_000_000
-_MOST_COMMENT = 1000
-_POLICY = "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+#: the button's script comes from the queue server, and its answers go there
+_POLICY = (
+    "default-src 'self'; img-src 'self' blob:; script-src 'self' {server}; connect-src 'self' {server}; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 pages = Blueprint("pages", __name__)
 
 
-def create_app(model: CountingModel, client: FeedbackClient, *, gallery: Gallery) -> Flask:
-    """Return the app of one model; `client` takes what it says and what its users say."""
+def create_app(model: CountingModel, client: FeedbackClient, *, gallery: Gallery, endpoint: str | None = None) -> Flask:
+    """Return the app of one model; `client` takes what it says, and `endpoint` what its users say.
+
+    `endpoint` is the queue server's address as browsers see it.
+    """
     app = Flask(__name__)
     # sessions only carry a pseudonym, which may change when the app starts again
     app.config.update(SECRET_KEY=secrets.token_hex(32), MAX_CONTENT_LENGTH=_MOST_BYTES, SESSION_COOKIE_SAMESITE="Lax")
     app.extensions["pill_counter"] = (model, client, gallery)
+    app.config["ENDPOINT"] = (endpoint or "").rstrip("/")
     app.register_blueprint(pages)
     app.register_error_handler(HTTPException, _refuse)
     app.after_request(_protect)
@@ -47,7 +55,7 @@ def create_app(model: CountingModel, client: FeedbackClient, *, gallery: Gallery
 @pages.get("/")
 def index() -> str:
     """Show the photos to choose from."""
-    return render_template("index.html", names=_parts()[2].names)
+    return render_template("index.html", names=_parts()[2].names, endpoint=current_app.config["ENDPOINT"])
 
 
 @pages.get("/photos/<path:name>")
@@ -75,47 +83,17 @@ def predict() -> dict[str, object]:
     sample_id = client.log_prediction(
         image_bytes, prediction, tags=["app"], metadata={"source": "upload" if uploaded else "gallery"}
     )
-    return _shown(prediction) | {"sample_id": sample_id}
+    token = client.feedback_token(sample_id, reporter=_reporter())
+    return _shown(prediction, labels=model.labels) | {"sample_id": sample_id, "token": token}
 
 
-@pages.post("/feedback")
-def feedback() -> tuple[dict[str, object], int]:
-    """Take what the user says: `confirmed`, or `rejected` with a count, points and a comment where given."""
-    said = request.get_json()
-    if not isinstance(said, Mapping) or not isinstance(said.get("sample_id"), str):
-        raise UnprocessableEntity("sample_id must be that of a prediction.")
-    if _say(_parts()[1], said) is None:
-        return {"error": "Your answer could not be saved. Please try again later."}, 503
-    return {"saved": True}, 200
-
-
-def _say(client: FeedbackClient, said: Mapping[str, object]) -> str | None:
-    """Hand the user's answer to the SDK, which checks it; None where it was refused."""
-    sample_id, reporter = str(said["sample_id"]), _reporter()
-    if said.get("verdict") == "confirmed":
-        return client.confirm(sample_id, reporter=reporter)
-    comment = str(said.get("comment") or "")[:_MOST_COMMENT] or None
-    # what a browser says is checked by the SDK, as everything that it takes
-    points = cast("list[tuple[float, float]] | None", said.get("points") or None)
-    count = cast("int | None", said.get("count"))
-    if count is None and points is None:
-        return client.reject(sample_id, comment=comment, reporter=reporter)
-    return client.correct(
-        sample_id,
-        count=count,
-        points=points,
-        image_size=cast("tuple[int, int] | None", said.get("image_size")),
-        comment=comment,
-        reporter=reporter,
-    )
-
-
-def _shown(prediction: Prediction) -> dict[str, object]:
+def _shown(prediction: Prediction, *, labels: Sequence[str]) -> dict[str, object]:
     return {
         "model_version": prediction.model_version,
         "image_size": prediction.image_size,
         "count": prediction.count,
         "boxes": to_wire(prediction.boxes),
+        "labels": [{"value": label, "label": label.capitalize()} for label in labels],
     }
 
 
@@ -152,7 +130,9 @@ def _refuse(error: HTTPException) -> tuple[dict[str, object], int]:
 
 
 def _protect(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _POLICY
+    address = urlsplit(current_app.config["ENDPOINT"])
+    server = f"{address.scheme}://{address.netloc}" if address.netloc else ""
+    response.headers["Content-Security-Policy"] = _POLICY.format(server=server)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -167,7 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"app: {error}")
         return 1
     with FeedbackClient(options.url, options.api_key, spool_dir=options.spool_dir) as client:
-        create_app(model, client, gallery=gallery).run(host=options.host, port=options.port, threaded=True)
+        app = create_app(model, client, gallery=gallery, endpoint=options.url)
+        app.run(host=options.host, port=options.port, threaded=True)
     return 0
 
 
@@ -177,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--images", type=Path, metavar="DIR", help="a folder of photos to choose from")
-    parser.add_argument("--url", help="the queue server; without one the app works and captures nothing")
+    parser.add_argument("--url", help="the queue server, for this app and for browsers; without one it only counts")
     parser.add_argument("--api-key")
     parser.add_argument("--spool-dir", type=Path, metavar="DIR")
     return parser

@@ -1,4 +1,4 @@
-"""A tap in a real browser, on a real server, in a real Label Studio: what a user marks lies where an annotator sees it."""
+"""A tap in a real browser, on a real server and Label Studio: what a user marks lies where an annotator sees it."""
 
 import threading
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class _Files(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_said: object) -> None:
         """Say nothing."""
 
 

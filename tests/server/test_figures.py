@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlmodel import select
@@ -10,7 +11,7 @@ from sqlmodel import select
 from queue_server import models
 from queue_server.ingest.freezing import freeze_figures
 from queue_server.ingest.samples import take_sample
-from queue_server.store.engine import reading
+from queue_server.store.engine import reading, writing
 from tests.server.clock import Clock
 from tests.server.conftest import NOW, prediction, sample
 
@@ -114,3 +115,33 @@ def test_rare_label_comes_first(make: Callable[[str], Clock]) -> None:
     common = clock.arrive(boxes, now=NOW + timedelta(seconds=1))
     assert figures(clock, "label_share:pill") == {("labels", ""): 1.0}
     assert clock.task(common).priority == 40
+
+
+def annotate(clock: Clock, sample_id: UUID, seconds: float, *, number: int) -> None:
+    """Let an annotator have taken so long for a sample."""
+    row = clock.sample(sample_id)
+    with writing(clock.backend.engine) as session:
+        session.add(
+            models.Annotation(
+                project_id=clock.project_id,
+                sample_pk=row.id,
+                label_studio_annotation_id=number,
+                annotator="anna",
+                created_at=NOW,
+                updated_at=NOW,
+                pulled_at=NOW,
+                lead_time_seconds=seconds,
+                result=[],
+            )
+        )
+
+
+def test_budget_in_minutes_goes_by_what_tasks_of_a_reason_took(make: Callable[[str], Clock]) -> None:
+    clock = make("  - {strategy: confidence_below, threshold: 1.0}\nbudget: {minutes_per_day: 6}\n")
+    for number in range(5):
+        annotate(clock, clock.arrive(prediction(0.5), now=NOW - DAY), 120.0, number=number)
+    annotate(clock, clock.arrive(prediction(0.5), now=NOW - DAY), 40_000.0, number=9)  # left open over night
+    freeze_figures(clock.backend, now=NOW)
+    ids = [clock.arrive(prediction(0.5), now=NOW + timedelta(seconds=1)) for _ in range(5)]
+    assert figures(clock, "lead_seconds") == {("confidence_below", ""): 120.0}
+    assert [clock.end(sample_id)[0] for sample_id in ids].count("queued") == 3

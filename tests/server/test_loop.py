@@ -45,6 +45,32 @@ def test_annotation_comes_back_with_how_it_differs(loop: Loop) -> None:
     assert found["annotations"][0]["lead_time_seconds"] == 7.5
 
 
+def test_sample_from_before_a_model_exists_is_annotated_and_exported(loop: Loop) -> None:
+    loop.apply("strategy: random, rate: 1.0")
+    value = sample(prediction=None)
+    loop.server.post(value, jpeg())
+    task = loop.task(_pushed(loop, value.id))
+    assert (task["predictions"], task["data"]["summary"]) == ([], "No prediction")
+    box = {"x": 10.0, "y": 10.0, "width": 20.0, "height": 20.0, "rotation": 0, "rectanglelabels": ["pill"]}
+    region = {"id": "new", "from_name": "boxes", "to_name": "image", "type": "rectanglelabels", "value": box}
+    loop.submit(task, [region | {"original_width": 64, "original_height": 48, "image_rotation": 0}])
+    loop.pull()
+    assert loop.state(value.id) == ("annotated", "random")
+    assert loop.export(frozenset()).items == 1
+
+
+def test_audit_stands_at_random_places_in_the_inbox(loop: Loop) -> None:
+    loop.apply("strategy: user_rejected\nstrategy: random, rate: 1.0")
+    values = [sample() for _ in range(6)]
+    for value in values:
+        loop.server.post(value, jpeg())
+    loop.push()
+    data = [loop.task(value.id)["data"] for value in values]
+    assert {item["priority"] for item in data} == {10}
+    assert len({item["rank"] for item in data}) == 6
+    assert all(10 <= float(item["rank"]) <= 100 for item in data)
+
+
 def test_pulling_again_adds_nothing(loop: Loop) -> None:
     loop.annotate(_pushed(loop, loop.queue()))
     assert [loop.pull(), loop.pull()] == [PullResult(annotations=1), PullResult()]
