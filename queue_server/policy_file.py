@@ -11,15 +11,9 @@ from sqlmodel import Session
 from feedback_sdk.types import Task
 from queue_server import models
 from queue_server.core.policy import Rule, parse_policy
+from queue_server.core.policy.faults import Faults, nearest
 from queue_server.core.policy.parameters import read_seconds
-from queue_server.core.policy.reading import (
-    Faults,
-    PolicyText,
-    budget_document,
-    near_duplicates_document,
-    nearest,
-    rule_document,
-)
+from queue_server.core.policy.reading import PolicyText, budget_document, near_duplicates_document, rule_document
 from queue_server.errors import PolicyError
 from queue_server.plugins import strategies
 from queue_server.store import projects, targets

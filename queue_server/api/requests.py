@@ -106,6 +106,9 @@ def post_requests() -> Answer[ManyTaken]:
     """Queue many samples because a person asks for them."""
     asked = read_body(ManyRequest)
     found = asked.filter
+    if asked.similar_to is None and found == RequestFilter():
+        fault = FieldError(field="filter", message="must say which samples, or similar_to what they look like")
+        raise ProblemError(422, "no samples are asked for", (fault,))
     wanted = Wanted(
         narrowed=SampleFilter(
             state=found.state,

@@ -11,6 +11,7 @@ from queue_server.auth import Scope, make_key
 from queue_server.backend import Backend
 from queue_server.cli.opening import chosen, now, open_database, project_of, project_option, write_json
 from queue_server.cli.tables import volume_lines
+from queue_server.ingest.freezing import freeze_figures
 from queue_server.policy_file import ProjectFile, apply, check_change, describe, is_other_policy, parse
 from queue_server.store import exports, keys, projects
 from queue_server.store.engine import reading, writing
@@ -37,6 +38,8 @@ def apply_project(file: Path, is_dry: bool) -> None:  # noqa: FBT001  # click ha
         return
     with writing(backend.engine) as session:
         applied = apply(session, parsed, now=now())
+    # Thresholds from the traffic hold from now on, where enough has come, and not from the worker's next look.
+    freeze_figures(backend, now=now())
     change = "new policy version" if applied.is_new_version else "no change of policy, version"
     click.echo(f"project {applied.project.name}: {change} {applied.project.policy_version}")
 

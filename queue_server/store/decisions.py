@@ -61,13 +61,14 @@ def _decide(
     is_new = decision.state is State.QUEUED and candidate.state not in _LIVE
     # An image that came after its sample may show what is queued already.
     is_seen_anew = trigger is policy.Trigger.IMAGE and candidate.state is State.QUEUED
-    if not (is_new or is_seen_anew or decision.held_in is not None):
+    is_short = any(item.over_budget for item in decision.rules) and candidate.state not in _LIVE
+    if not (is_new or is_seen_anew or is_short or decision.held_in is not None):
         return candidate, decision, {}
     pictures.lock(session, sample, pinned.near_duplicates)
     twin = pictures.twin(session, sample, pinned.near_duplicates, now=now)
     candidate = replace(candidate, twin=twin)
     rows = {}
-    if has_budget(pinned) and not is_seen_anew:
+    if has_budget(pinned) and (is_new or decision.held_in is not None):
         rows = budgets.lock(session, sample.project_id, {*accounts(pinned, candidate, now), *decision.spends})
         candidate = replace(candidate, ledger=budgets.ledger_of(rows))
     return candidate, policy.decide(candidate, pinned, now), rows

@@ -193,3 +193,47 @@ def test_sample_that_is_judged_late_keeps_its_place_in_the_period_that_ended(mak
     clock.say(sample_id, Verdict.CONFIRMED, now=NOW + HOUR + timedelta(seconds=1))
     decide_due(clock.backend, now=NOW + HOUR + timedelta(seconds=2))
     assert clock.end(sample_id) == ("queued", "confidence_below")
+
+
+AUDITED = """rules:
+  - {strategy: confidence_below, threshold: 0.6, annotators: 3, budget: {per_day: 1}}
+  - {strategy: random, rate: 1.0, where: "tags has 'audit'"}
+"""
+
+
+def test_rule_without_room_names_no_task_that_another_made(make: Callable[[str], Clock]) -> None:
+    clock = make(AUDITED)
+    clock.arrive(prediction(0.5))
+    audit = clock.arrive(prediction(0.5), tags=["audit"])
+    decide_due(clock.backend, now=NOW + timedelta(days=1))
+    task = clock.task(audit)
+    assert (clock.end(audit), task.reasons, task.annotators) == (("queued", "random"), ["random"], 1)
+    assert clock.rules(audit)["confidence_below"]["over_budget"] == "rule:confidence_below"
+
+
+def test_later_rejection_joins_a_task_that_is_there_although_the_budget_is_spent(make: Callable[[str], Clock]) -> None:
+    clock = make(
+        "rules:\n  - {strategy: confidence_below, threshold: 0.6}\n  - {strategy: user_rejected}\n"
+        "budget: {per_day: 1}\n"
+    )
+    sample_id = clock.arrive(prediction(0.5))
+    clock.say(sample_id, Verdict.REJECTED)
+    decide_due(clock.backend, now=NOW + timedelta(days=1))
+    assert clock.task(sample_id).reasons == ["user_rejected", "confidence_below"]
+    assert (clock.task(sample_id).priority, spent(clock, "all")) == (100, [1])
+
+
+def test_audit_draw_is_not_named_for_rules_that_wait_for_the_periods_end(make: Callable[[str], Clock]) -> None:
+    clock = make(HELD.replace("budget:", "  - {strategy: random, rate: 1.0, where: \"tags has 'audit'\"}\nbudget:"))
+    audit = clock.arrive(prediction(0.5), tags=["audit"])
+    decide_due(clock.backend, now=NOW + HOUR)
+    decide_due(clock.backend, now=NOW + 25 * HOUR)
+    assert (clock.end(audit), clock.task(audit).reasons) == (("queued", "random"), ["random"])
+
+
+def test_rejection_of_an_audit_draw_joins_its_task_under_a_held_budget_too(make: Callable[[str], Clock]) -> None:
+    clock = make(HELD.replace("budget:", "  - {strategy: random, rate: 1.0, where: \"tags has 'audit'\"}\nbudget:"))
+    audit = clock.arrive(prediction(0.9), tags=["audit"])
+    clock.say(audit, Verdict.REJECTED)
+    decide_due(clock.backend, now=NOW + HOUR)
+    assert (clock.end(audit), clock.task(audit).reasons) == (("queued", "user_rejected"), ["user_rejected", "random"])

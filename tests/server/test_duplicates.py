@@ -136,3 +136,10 @@ def test_sample_that_a_person_asks_for_is_not_collapsed_into_one_that_looks_the_
     asked = clock.arrive(prediction(0.9), image=scene(quality=50))
     request_sample(clock.backend, clock.project_id, asked, reason="look", now=NOW)
     assert clock.end(asked) == ("queued", "requested")
+
+
+def test_equal_bytes_join_the_task_although_the_budget_is_spent(make: Callable[[str], Clock]) -> None:
+    clock = make(HEAD + "budget: {per_day: 1}\n")
+    picture = jpeg()
+    first, second = (clock.arrive(prediction(0.5), image=picture) for _ in range(2))
+    assert (clock.end(second), clock.sample(second).duplicate_of) == (TWIN, clock.sample(first).id)

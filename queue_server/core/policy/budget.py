@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -222,6 +222,8 @@ class Share:
     is_taken: bool
     #: the account that had no room
     full: str | None = None
+    #: another rule has a task made, and the period's end will tell the chance
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,8 +245,7 @@ def settle(held: Iterable[Held], allowance: Allowance, ledger: Ledger, *, spent:
     """Keep the best of what was held in a period: by priority, ties at random; return each sample's share.
 
     Above the cut the probability is 1, at it slots/ties, below it 0. Those that find no room in an account of their
-    own (a stream's, a reporter's) make room for the next: ties are then those of one priority that share their
-    accounts, as only among them each had the same chance.
+    own (a stream's, a reporter's) make room for the next.
 
     >>> day = Allowance(period=Period.DAY, tasks=1)
     >>> waiting = [Held(key=1, priority=10, draw=0.5), Held(key=2, priority=60, draw=0.9)]
@@ -289,7 +290,7 @@ def _keep_best(
         if not is_closed:
             book[0], book[1] = book[0] + 1, book[1] + item.cost_seconds
             _charge(item, books)
-    shares |= _tied(shares, tied.values())
+    shares |= _tied(shares, list(tied.values()))
     return is_closed
 
 
@@ -334,13 +335,19 @@ def _charge(item: Held, books: dict[Account, list[float]]) -> None:
         book[1] += item.cost_seconds
 
 
-def _tied(shares: Mapping[int, Share], ties: Iterable[Sequence[int]]) -> dict[int, Share]:
-    """Give those that tied the same chance: how many of them were kept, of how many."""
+def _tied(shares: Mapping[int, Share], ties: Sequence[Sequence[int]]) -> dict[int, Share]:
+    """Give those that tied the same chance: how many of them were kept, of how many.
+
+    `ties` are those of one priority, by the accounts of their own: where such an account ran out, only those that
+    share it had the same chance, else all had.
+    """
     found = dict(shares)
-    for keys in ties:
-        chance = sum(shares[key].is_taken for key in keys) / len(keys)
+    short = [keys for keys in ties if any(shares[key].full not in (None, "all") for key in keys)]
+    others = [key for keys in ties if keys not in short for key in keys]
+    for keys in (*short, others):
         for key in keys:
-            found[key] = Share(probability=chance, is_taken=shares[key].is_taken, full=shares[key].full)
+            chance = sum(shares[other].is_taken for other in keys) / len(keys)
+            found[key] = replace(shares[key], probability=chance)
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from feedback_sdk.types import Verdict
 from queue_server.errors import PolicyError
 
 #: what a condition may look at, by field; None stands for what a sample does not have
@@ -225,7 +226,15 @@ class _Reader:
             raise PolicyError(self._path, f"must compare lists with `has` or `in`, got {left.said} and {right.said}")
         if len(kinds - {None, type(None)}) > 1:
             raise PolicyError(self._path, f"must compare values of one kind, got {left.said} and {right.said}")
+        self._check_verdict(left, right)
         return lambda facts: _same(left.value(facts), right.value(facts)) is is_equal
+
+    def _check_verdict(self, left: _Operand, right: _Operand) -> None:
+        """Refuse a verdict that nobody can give: the condition would never hold."""
+        for field_side, other in ((left, right), (right, left)):
+            said = other.value({}) if field_side.said == "verdict" and other.said[:1] in "\"'" else None
+            if said is not None and said not in set(Verdict):
+                raise PolicyError(self._path, f"must compare verdict with {', '.join(Verdict)}, got {said!r}")
 
     def _order(self, left: _Operand, right: _Operand, sign: str) -> _Test:
         for operand in (left, right):

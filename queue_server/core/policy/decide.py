@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from feedback_sdk.types import Verdict
@@ -44,6 +45,8 @@ def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
     taken = sorted([item for item in matched if item.selected], key=lambda item: -item.priority)
     held = sorted([item for item in matched if item.is_held], key=lambda item: -item.priority)
     state, reason = _next_state(candidate, matched, taken, purse, now)
+    if reason is ArchiveReason.DUPLICATE and not taken:
+        taken = _wanting(matched, taken)
     if reason is ArchiveReason.AFFIRMED and not _is_seen(candidate, policy):
         reason = ArchiveReason.NOT_SAMPLED
     is_second_look = candidate.state is State.ANNOTATED and state is State.QUEUED
@@ -61,7 +64,7 @@ def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
         rules=outcomes,
         tags=tags,
         order=_order(policy, taken, tags, candidate) if taken else _NO_ORDER,
-        shares={item.rule: share for item, share in weighed if share is not None},
+        shares=_shares(weighed, is_live=state in _LIVE),
         spends=purse.spends(taken) if is_new else (),
         cost_seconds=cost,
         held_in=_held_in(policy, _waiting(candidate, policy, state, weighed, held), now),
@@ -94,6 +97,8 @@ def _weigh(
     is_drawn = number < chance
     share = purse.share(rule)
     is_held = share is None and candidate.state not in _NEVER_HELD and purse.is_holding(rule)
+    if is_live and rule.name not in candidate.shares:
+        share = _joined(share, is_holding=purse.is_holding(rule))
     outcome = RuleOutcome(
         rule=rule.name,
         strategy=rule.strategy,
@@ -101,16 +106,23 @@ def _weigh(
         matched=True,
         probability=chance if share is None else chance * share.probability,
         draw=number,
-        # A task that is there costs nothing more: it is raised whatever the budget says.
-        selected=is_drawn and not is_held and (is_live or share is None or share.is_taken),
+        selected=is_drawn and not is_held and (share is None or share.is_taken),
         is_audit=kind.is_audit,
         is_users=kind.is_users,
         score=match.score,
         is_held=is_drawn and is_held,
         over_budget=share.full if share is not None and is_drawn and not share.is_taken else None,
         compared=match.compared,
+        chance=chance,
     )
     return outcome, share
+
+
+def _joined(share: Share | None, *, is_holding: bool) -> Share | None:
+    """Return the share of a rule that first matches a sample which has its task: that costs nothing, and is raised."""
+    if share is None:
+        return Share(probability=1.0, is_taken=True, is_pending=True) if is_holding else None
+    return replace(share, is_taken=True)
 
 
 def _number(candidate: Candidate, salt: bytes, match: Match) -> float:
@@ -149,9 +161,19 @@ def _waiting(
     found = [
         item
         for item, share in weighed
-        if item.matched and share is None and item.rule in by_name and holding(by_name[item.rule], policy)
+        if item.matched and (share is None or share.is_pending)
+        if item.rule in by_name and holding(by_name[item.rule], policy)
     ]
     return sorted(found, key=lambda item: -item.priority)
+
+
+def _shares(weighed: Sequence[tuple[RuleOutcome, Share | None]], *, is_live: bool) -> dict[str, Share]:
+    """Return what the budget said, by rule; what waits for a period's end while another rule has a task is pending."""
+    found = {item.rule: share for item, share in weighed if share is not None}
+    if is_live:
+        pending = Share(probability=1.0, is_taken=False, is_pending=True)
+        found |= {item.rule: pending for item, share in weighed if share is None and item.is_held}
+    return found
 
 
 def _held_in(policy: Policy, held: Sequence[RuleOutcome], now: datetime) -> Account | None:
@@ -254,13 +276,19 @@ def _next_state(
 def _state_of_waiting(
     candidate: Candidate, matched: Sequence[RuleOutcome], taken: Sequence[RuleOutcome], now: datetime
 ) -> tuple[State, str | None]:
+    if _is_collapsed(candidate, _wanting(matched, taken)):
+        return State.ARCHIVED, ArchiveReason.DUPLICATE
     if taken:
-        if _is_collapsed(candidate, taken):
-            return State.ARCHIVED, ArchiveReason.DUPLICATE
         return State.QUEUED, _reason(taken[0], candidate)
     if held := [item for item in matched if item.is_held]:
         return State.HELD, max(held, key=lambda item: item.priority).rule
     return _without_a_task(candidate, matched, now)
+
+
+def _wanting(matched: Sequence[RuleOutcome], taken: Sequence[RuleOutcome]) -> list[RuleOutcome]:
+    """Return the rules that drew a sample, the highest first; to join a task that is there needs no room."""
+    found = [*taken] or [item for item in matched if item.is_held or item.over_budget]
+    return sorted(found, key=lambda item: -item.priority)
 
 
 def _without_a_task(candidate: Candidate, matched: Sequence[RuleOutcome], now: datetime) -> tuple[State, str | None]:

@@ -43,13 +43,20 @@ def explain_decision(told: Told) -> str:
     'It is queued for an annotator'
     """
     if told.state == State.ARCHIVED:
-        where = f"Archived: {_ARCHIVED.get(told.reason or '', told.reason or 'no reason')}."
+        where = f"Archived: {_archived(told)}."
     else:
         taken = [item.rule for item in told.outcomes if item.selected]
         because = f" by {_listed(taken)}" if taken else ""
         where = f"It {_STATES[State(told.state)]}{because}."
     chance = f"{told.inclusion_probability:.4g}"
     return f"{where} Under policy {told.policy_version} a sample like it is looked at with probability {chance}."
+
+
+def _archived(told: Told) -> str:
+    short = [f"{item.rule} ({account_in_words(item.over_budget)})" for item in told.outcomes if item.over_budget]
+    if told.reason == "over_budget" and short:
+        return f"there was no room for {_listed(short)}"
+    return _ARCHIVED.get(told.reason or "", told.reason or "no reason")
 
 
 def explain(outcome: RuleOutcome) -> str:
@@ -70,14 +77,37 @@ def explain(outcome: RuleOutcome) -> str:
 def _drawn(outcome: RuleOutcome) -> str:
     if outcome.draw is None:
         return "asked for by hand: taken"
-    if outcome.over_budget is not None and not outcome.selected:
-        return f"drew its lot, but the budget of {outcome.over_budget} had no room: not taken"
-    chance = f"{outcome.probability:.4g}"
+    chance = outcome.probability if outcome.chance is None else outcome.chance
+    assert chance is not None
+    if outcome.draw >= chance:
+        return f"drew {outcome.draw:.4g}, not below {chance:.4g}: not taken"
+    drew = f"drew {outcome.draw:.4g}, below {chance:.4g}"
     if outcome.is_held:
-        return f"drew {outcome.draw:.4g}, below {chance}: held until its budget's period ends"
+        return f"{drew}: held until its budget's period ends"
     if outcome.selected:
-        return f"drew {outcome.draw:.4g}, below {chance}: taken"
-    return f"drew {outcome.draw:.4g}, not below {chance}: not taken"
+        return f"{drew}{_kept(outcome, chance)}: taken"
+    if outcome.over_budget is not None:
+        return f"{drew}, but {account_in_words(outcome.over_budget)} had no room: not taken"
+    return f"{drew}, but another rule had a task made first, so it counts for the probability alone"
+
+
+def _kept(outcome: RuleOutcome, chance: float) -> str:
+    share = (outcome.probability or 0.0) / chance
+    return "" if share == 1 else f", and its budget left a chance of {share:.4g}"
+
+
+def account_in_words(name: str) -> str:
+    """Return the name of a budget's account as people say it.
+
+    >>> account_in_words("rule:empty/reporter:anna")
+    'the part of reporter anna in the budget of rule empty'
+    """
+    scope, _, own = name.rpartition("/") if "/" in name else ("", "", name)
+    whole = f"the budget of {scope.replace(':', ' ', 1)}" if scope else "the policy's budget"
+    kind, _, of = own.partition(":")
+    if kind in ("stream", "reporter"):
+        return f"the part of {kind} {of or 'none'} in {whole}"
+    return f"the budget of rule {of}" if kind == "rule" else whole
 
 
 def _compared(compared: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
 """How a sample that a held budget keeps waiting stands among the others of its period."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from queue_server.core.policy.budget import USUAL_SECONDS, Allowance, Held, Share, caps
@@ -18,6 +18,8 @@ class Waiting:
 
     entry: Held
     rules: tuple[str, ...]
+    #: of those, the ones that joined the task which another rule had made
+    joined: frozenset[str]
     allowance: Allowance
     policy_version: int
 
@@ -42,7 +44,8 @@ def waiting(key: int, candidate: Candidate, policy: Policy, *, account: str, at:
     is_served = candidate.state is not State.HELD
     held = []
     for outcome in decision.rules:
-        is_waiting = outcome.is_held or (is_served and outcome.matched and outcome.rule not in candidate.shares)
+        known = candidate.shares.get(outcome.rule)
+        is_waiting = outcome.is_held or (is_served and outcome.matched and (known is None or known.is_pending))
         found = holding(rules[outcome.rule], policy) if is_waiting and outcome.rule in rules else None
         if found is not None and found[0] == account:
             held.append((outcome, found[1]))
@@ -60,6 +63,7 @@ def waiting(key: int, candidate: Candidate, policy: Policy, *, account: str, at:
     return Waiting(
         entry=entry,
         rules=tuple(outcome.rule for outcome, _ in held),
+        joined=frozenset(name for name, share in candidate.shares.items() if share.is_pending and share.is_taken),
         allowance=budget.allowances[0],
         policy_version=policy.version,
     )
@@ -76,4 +80,11 @@ def shares_by_rule(found: Sequence[Waiting], shares: dict[int, Share]) -> dict[i
     >>> shares_by_rule([], {})
     {}
     """
-    return {item.entry.key: dict.fromkeys(item.rules, shares[item.entry.key]) for item in found}
+    return {
+        item.entry.key: {rule: _share_of(rule, item, shares[item.entry.key]) for rule in item.rules} for item in found
+    }
+
+
+def _share_of(rule: str, item: Waiting, share: Share) -> Share:
+    """Return what a period's end gave a rule; one that joined a task stays with it."""
+    return replace(share, is_taken=True) if rule in item.joined else share

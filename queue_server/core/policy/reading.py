@@ -1,12 +1,11 @@
 """Read a policy from a project's file, and write it back as a document that reads the same for ever."""
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from queue_server.core.policy.budget import AUDIT_SHARE, REPORTER_SHARE, Allowance, Budget, Period
 from queue_server.core.policy.conditions import Condition
+from queue_server.core.policy.faults import Faults, nearest
 from queue_server.core.policy.parameters import (
     Amount,
     Choice,
@@ -21,9 +20,7 @@ from queue_server.core.policy.parameters import (
     Value,
 )
 from queue_server.core.policy.rules import SILENCE, NearDuplicates, Policy, Route, Rule, SilenceAffirms, Strategy
-from queue_server.errors import FieldError, PolicyError
-
-T = TypeVar("T")
+from queue_server.errors import PolicyError
 
 Strategies = Mapping[str, Strategy]
 
@@ -89,34 +86,6 @@ class PolicyText:
         )
 
 
-class Faults:
-    """Collects what is wrong, so that a person hears all of it at once."""
-
-    def __init__(self) -> None:
-        self._found: list[FieldError] = []
-
-    def hear(self, work: Callable[[], T]) -> T | None:
-        """Do the work; a PolicyError is kept, and None returned in its place."""
-        try:
-            return work()
-        except PolicyError as error:
-            self._found += error.faults
-            return None
-
-    def add(self, path: str, message: str) -> None:
-        """Keep one fault."""
-        self._found.append(FieldError(field=path, message=message))
-
-    def __bool__(self) -> bool:
-        """Tell whether there is any."""
-        return bool(self._found)
-
-    def check(self) -> None:
-        """Raise PolicyError if there is any."""
-        if self._found:
-            raise PolicyError.of(self._found)
-
-
 def parse_policy(document: Mapping[str, object], strategies: Strategies) -> PolicyText:
     """Return the policy of a project's file, or raise PolicyError with the path of all that is wrong.
 
@@ -179,6 +148,8 @@ def _parse_rule(path: str, item: object, strategies: Strategies) -> Rule:
     budget = faults.hear(lambda: _parse_budget(f"{path}.budget", item.get("budget")))
     if budget is not None and (strategy.is_audit or strategy.is_by_hand):
         faults.add(f"{path}.budget", f"must not be given to {strategy_name}: its draws are never dropped")
+    if not faults and strategy.check is not None and (fault := strategy.check(parameters)):
+        faults.add(f"{path}.{fault[0]}", fault[1])
     faults.check()
     name, priority, where = common["name"] or strategy_name, common["priority"], common["where"]
     assert where is None or isinstance(where, Condition)
@@ -213,16 +184,6 @@ def _refuse_unknown(path: str, item: Mapping[object, object], known: Iterable[st
         if key not in known:
             message = f"is not known here, must be one of {', '.join(known)}{nearest(str(key), known)}"
             faults.add(f"{path}.{key}" if path else str(key), message)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that was probably meant, or nothing.
-
-    >>> nearest("treshold", ["threshold", "rate"])
-    ': did you mean threshold?'
-    """
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f": did you mean {found[0]}?" if found else ""
 
 
 def _mapping(path: str, value: object, known: Iterable[str], faults: Faults) -> Mapping[object, object]:

@@ -58,6 +58,8 @@ class Strategy:
     score: "Callable[[Rule, Candidate], float | None] | None" = None
     #: scores below the threshold match, not those at or above it
     is_low: bool = False
+    #: given the parameters, what must hold between them, by parameter; None: they make sense together
+    check: "Callable[[Mapping[str, Value]], tuple[str, str] | None] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

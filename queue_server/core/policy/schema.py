@@ -4,14 +4,7 @@ from collections.abc import Mapping
 
 from feedback_sdk.types import Task
 from queue_server.core.policy.parameters import Json, Parameter, Span
-from queue_server.core.policy.reading import (
-    ALLOWANCES,
-    BUDGET,
-    COMMON,
-    NEAR,
-    ROUTE,
-    Strategies,
-)
+from queue_server.core.policy.reading import ALLOWANCES, BUDGET, COMMON, NEAR, ROUTE, Strategies
 from queue_server.core.policy.rules import SILENCE, Strategy
 from queue_server.errors import PolicyError
 

@@ -153,6 +153,8 @@ class RuleOutcome(NamedTuple):
     over_budget: str | None = None
     #: what was compared, for people
     compared: Mapping[str, object] = MappingProxyType({})
+    #: `probability` before the budget's share in it
+    chance: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,7 @@
 """Budgets: what a period is, which accounts must have room, and who is kept when a period ends."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -191,6 +192,12 @@ def test_one_without_room_in_its_own_account_makes_room_for_the_next() -> None:
     found = settle([*left, right], allow(2), {}, spent=Spent())
     assert [taken for _, taken in chances(found)] == [True, False, True]
     assert found[1].full == "stream:left"
+
+
+def test_ties_whose_own_accounts_have_room_have_the_same_chance() -> None:
+    roomy = Cap(account=account("stream:right"), tasks=9, seconds=None)
+    waiting = [*held(50, 50, caps=(roomy,)), *(replace(item, key=item.key + 2) for item in held(50, 50))]
+    assert [chance for chance, _ in chances(settle(waiting, allow(1), {}, spent=Spent()))] == [0.25] * 4
 
 
 def test_ties_in_one_account_share_its_room() -> None:

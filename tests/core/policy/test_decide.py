@@ -284,6 +284,6 @@ def test_rule_with_labels_looks_at_what_found_nothing() -> None:
 
 @pytest.mark.parametrize(("priority", "shift", "expected"), [(995, 9, 1000), (0, 0, 0), (500, 9, 509)])
 def test_priority_stays_within_its_bounds(priority: int, shift: int, expected: int) -> None:
-    rules = policy({"strategy": "labels", "rare_first": True, "priority": priority})
+    rules = policy({"strategy": "labels", "any": ["pill"], "rare_first": True, "priority": priority})
     figures = {("labels", "label_share:pill"): 1 - shift / 9}
     assert decide(candidate(figures=figures), rules, NOW).priority == expected

@@ -6,12 +6,7 @@ import pytest
 
 from queue_server.core.policy import STRATEGIES, parse_policy, parse_rules
 from queue_server.core.policy.budget import Allowance, Budget, Period
-from queue_server.core.policy.reading import (
-    PolicyText,
-    budget_document,
-    near_duplicates_document,
-    rule_document,
-)
+from queue_server.core.policy.reading import PolicyText, budget_document, near_duplicates_document, rule_document
 from queue_server.core.policy.rules import NearDuplicates, Route
 from queue_server.errors import PolicyError
 from tests.core.policy.every_rule import fullest, least
@@ -255,3 +250,23 @@ def test_audit_has_its_share_reserved() -> None:
     budget = read(rules=rules, budget={"per_day": 5}).policy(version=1, salt=b"s").budget
     assert budget is not None
     assert budget.audit_share == 0.2
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ({"strategy": "labels"}, "rules.0.any: must be given, or all"),
+        ({"strategy": "count_outside"}, "rules.0.more_than: must be given, or fewer_than"),
+        ({"strategy": "quality", "metric": "brightness"}, "rules.0.below: must be given, or above"),
+        (
+            {"strategy": "confidence_band", "low": 0.9, "high": 0.1},
+            "rules.0.low: must be at most high, got 0.9",
+        ),
+        ({"strategy": "reporter_trust", "at_least": 0.9, "at_most": 0.1}, "rules.0.at_least: must be at most at_most"),
+        ({"strategy": "entropy", "threshold": 50}, "rules.0.threshold: must be at most 1 unless aggregate is sum"),
+        ({"strategy": "empty", "where": "verdict == 'rejectd'"}, "rules.0.where: must compare verdict with confirmed"),
+    ],
+)
+def test_rule_that_can_match_nothing_or_all_is_refused(rule: dict[str, object], fault: str) -> None:
+    with pytest.raises(PolicyError, match=fault):
+        parse_rules([rule], STRATEGIES)

@@ -17,7 +17,6 @@ AWAY = said(boxes=[box(0.9, x_min=5.0, x_max=6.0)])
         ({"brightness": 40.0}, {"below": 40}, False),
         ({"brightness": 250.0}, {"above": 240}, True),
         ({"brightness": 100.0}, {"below": 40, "above": 240}, False),
-        ({"brightness": 100.0}, {}, False),
     ],
 )
 def test_quality_outside_its_bounds_matches(quality: dict[str, float], more: dict[str, object], expected: bool) -> None:

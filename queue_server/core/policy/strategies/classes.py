@@ -9,6 +9,7 @@ from collections.abc import Callable
 from queue_server.core.policy.parameters import Choice, Limit
 from queue_server.core.policy.rules import Rule, Strategy
 from queue_server.core.policy.states import Candidate
+from queue_server.core.policy.strategies.checks import within_one
 from queue_server.core.policy.strategies.given import word
 from queue_server.core.policy.strategies.scores import MISSING, match_score
 from queue_server.core.uncertainty import Measure, Pooling, uncertainty
@@ -28,6 +29,7 @@ def _strategy(measure: Measure, about: str) -> Strategy:
         about=about,
         match=match_score,
         priority=50,
+        check=within_one,
         score=_score_by(measure),
         parameters={
             "threshold": Limit(about="scores at or above it match; 0 is sure, 1 cannot tell", at_most=10_000),

@@ -7,6 +7,7 @@ from feedback_sdk.types import Prediction, Verdict
 from queue_server.core.policy.parameters import Amount, Choice, Flag, Limit, Parameter, Table
 from queue_server.core.policy.rules import Match, Rule, Strategy
 from queue_server.core.policy.states import Candidate
+from queue_server.core.policy.strategies.checks import in_order
 from queue_server.core.policy.strategies.given import amount, is_set, table, threshold, word
 from queue_server.core.policy.strategies.scores import MISSING, is_beyond, match_score
 from queue_server.core.uncertainty import Aggregate, confidence, is_empty, object_confidences, objects
@@ -147,6 +148,7 @@ STRATEGIES: dict[str, Strategy] = {
         about="the confidence lies between two bounds",
         match=match_confidence_band,
         priority=40,
+        check=in_order("low", "high"),
         parameters={
             "low": Amount(about="the lowest confidence that matches"),
             "high": Amount(about="the highest confidence that matches"),

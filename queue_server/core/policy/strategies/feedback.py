@@ -9,6 +9,7 @@ from queue_server.core.policy.facts import best_trust
 from queue_server.core.policy.parameters import Amount
 from queue_server.core.policy.rules import Match, Rule, Strategy
 from queue_server.core.policy.states import Candidate, Standing
+from queue_server.core.policy.strategies.checks import in_order
 from queue_server.core.policy.strategies.given import amount
 
 #: how far a reporter's record moves a task's priority, up or down
@@ -78,6 +79,7 @@ STRATEGIES: dict[str, Strategy] = {
         match=match_reporter_trust,
         priority=100,
         is_users=True,
+        check=in_order("at_least", "at_most"),
         parameters={
             "at_least": Amount(about="the lowest trust that matches", default=0.0),
             "at_most": Amount(about="the highest trust that matches", default=1.0),

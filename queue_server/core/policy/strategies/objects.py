@@ -5,6 +5,7 @@ from datetime import datetime
 from queue_server.core.policy.parameters import Amount, Choice, Flag, Limit, Names
 from queue_server.core.policy.rules import Match, Rule, Strategy
 from queue_server.core.policy.states import Candidate
+from queue_server.core.policy.strategies.checks import one_of
 from queue_server.core.policy.strategies.given import amount, is_set, optional_amount, word, words
 from queue_server.core.policy.strategies.scores import MISSING, match_score
 from queue_server.core.uncertainty import (
@@ -108,6 +109,7 @@ STRATEGIES: dict[str, Strategy] = {
         about="there are more objects than one bound, or fewer than another",
         match=match_count_outside,
         reads_labels=True,
+        check=one_of("more_than", "fewer_than"),
         parameters={
             "more_than": Amount(about="counts above it match", at_most=1e6, is_optional=True, is_whole=True),
             "fewer_than": Amount(about="counts below it match", at_most=1e6, is_optional=True, is_whole=True),
@@ -129,6 +131,7 @@ STRATEGIES: dict[str, Strategy] = {
         about="the prediction names some labels",
         match=match_labels,
         priority=40,
+        check=one_of("any", "all"),
         parameters={
             "any": Names(about="one of these must be named"),
             "all": Names(about="all of these must be named"),

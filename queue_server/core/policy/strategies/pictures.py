@@ -9,6 +9,7 @@ from queue_server.core.policy.facts import Facts
 from queue_server.core.policy.parameters import Amount, Choice, Clause, Name, Span
 from queue_server.core.policy.rules import Match, Rule, Strategy
 from queue_server.core.policy.states import Candidate
+from queue_server.core.policy.strategies.checks import one_of
 from queue_server.core.policy.strategies.given import amount, optional_amount, word
 from queue_server.core.shapes import overlap
 from queue_server.core.uncertainty import object_count, predicted_labels
@@ -83,6 +84,7 @@ STRATEGIES: dict[str, Strategy] = {
         about="the image is dark, blurred, small, … by one of its metrics",
         match=match_quality,
         priority=30,
+        check=one_of("below", "above"),
         parameters={
             "metric": Name(about="brightness, contrast, sharpness, width, height, area, aspect_ratio, or one of yours"),
             "below": Amount(about="values below it match", at_least=-1e12, at_most=1e12, is_optional=True),
