@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from feedback_sdk.types import Task
 from queue_server import models
-from queue_server.core.policy import Rule, parse_policy
+from queue_server.core.policy import parse_policy
 from queue_server.core.policy.faults import Faults, nearest
 from queue_server.core.policy.parameters import read_seconds
 from queue_server.core.policy.reading import PolicyText, budget_document, near_duplicates_document, rule_document
@@ -79,8 +79,8 @@ def parse_document(document: object) -> ProjectFile:
     policy = faults.hear(lambda: parse_policy(document, strategies()))
     origins = faults.hear(lambda: _origins(document.get("origins"), faults))
     title = faults.hear(lambda: _title(document.get("label_studio"), name))
-    if labels and policy is not None:
-        _check_labels(policy, labels, faults)
+    if labels:
+        _check_labels(document.get("rules"), labels, faults)
     _check(faults)
     assert task is not None
     assert policy is not None
@@ -115,22 +115,22 @@ def shorten(text: str, at_most: int) -> str:
     return text if len(text) <= at_most else f"{text[: at_most // 2]} … {text[-(at_most // 2) :]}"
 
 
-def _check_labels(policy: PolicyText, labels: Sequence[str], faults: Faults) -> None:
-    """Find labels that rules name and the project does not have: such a rule would never match."""
-    for index, rule in enumerate(policy.rules):
-        for key, label in _named_labels(rule):
+def _check_labels(rules: object, labels: Sequence[str], faults: Faults) -> None:
+    """Find labels that rules name and the project does not have, in rules with other faults too."""
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        for key, label in _named_labels(rule) if isinstance(rule, Mapping) else ():
             if label not in labels:
                 message = f"must name labels of the project, {', '.join(labels)}, got {label!r}"
                 faults.add(f"rules.{index}.{key}", message + nearest(label, labels))
 
 
-def _named_labels(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Return the labels that a rule names, each with its key in the file."""
-    keys = ("any", "all", "per_class") if rule.strategy == "labels" else ("per_class",)
-    found = {"labels": rule.labels} | {key: rule.parameters.get(key) for key in keys}
-    for key, labels in found.items():
-        if isinstance(labels, tuple | Mapping):
-            yield from ((key, label) for label in labels)
+def _named_labels(rule: Mapping[object, object]) -> Iterator[tuple[str, str]]:
+    """Return the labels that a rule of a file names, each with its key there."""
+    keys = ("labels", "per_class", "any", "all") if rule.get("strategy") == "labels" else ("labels", "per_class")
+    for key in keys:
+        named = rule.get(key)
+        if isinstance(named, list | Mapping):
+            yield from ((key, label) for label in named if isinstance(label, str))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
