@@ -1,6 +1,6 @@
 # `make` lists the commands. What they need is made at the first call; later calls only look.
 .DEFAULT_GOAL := help
-.PHONY: help demo test adapters check format lock clean
+.PHONY: help demo test adapters browsers check format lock clean
 
 # The first of these that is Python 3.11 or newer.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -24,6 +24,10 @@ adapters: ## test what the SDK does with other packages, with the real ones (som
 	@$(SETUP) adapters services
 	@.venv-adapters/bin/python -m pytest --confcutdir=tests/sdk/adapters tests/sdk/adapters \
 		tests/frameworks/test_streamlit.py tests/frameworks/test_gradio.py $(ARGS)
+
+browsers: ## test the button in Firefox and WebKit too (installs them)
+	@$(SETUP) app browsers
+	@.venv/bin/python -m pytest tests/widgets/test_other_browsers.py $(ARGS)
 
 check: ## check format, style, types and the layers
 	@$(SETUP) app

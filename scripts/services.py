@@ -1,4 +1,4 @@
-"""Find the servers and the browser that the tests use: PostgreSQL, Redis, Chromium.
+"""Find the servers and the browsers that the tests use: PostgreSQL, Redis, Chromium, Firefox, WebKit.
 
 Standard library only: set-up and the tests ask the same questions, before and after anything is installed.
 """
@@ -46,6 +46,17 @@ def find_chromium() -> Path | None:
             return Path(found)
     bundles = [Path(bundle) for bundle in CHROMIUM_BUNDLES]
     return _first(program for program in [*bundles, *_playwright_browsers()] if program.exists())
+
+
+def find_firefox() -> Path | None:
+    """Return a Firefox program."""
+    return _first(Path(found) for name in ("firefox-esr", "firefox") if (found := shutil.which(name)))
+
+
+def find_webkit() -> Path | None:
+    """Return the driver of WebKitGTK, where there is also the display that it needs."""
+    found = shutil.which("WebKitWebDriver")
+    return Path(found) if found and shutil.which("Xvfb") else None
 
 
 def _in_environment(pattern: str) -> Iterable[Path]:

@@ -3,6 +3,7 @@
     setup.py app             .venv: the project with all it needs to run, to be demonstrated and to be tested
     setup.py label-studio    .venv-label-studio: Label Studio, and an initialised data directory that starts in seconds
     setup.py services        PostgreSQL, Redis and Chromium for the tests, where they are not there yet
+    setup.py browsers        Firefox and WebKit, in which the button is tested too (only if asked)
     setup.py adapters        .venv-adapters: the packages whose results the SDK's adapters read (some GB, only if asked)
     setup.py lock            the lock files; delete one first to raise every version in it
 
@@ -87,6 +88,12 @@ def set_up_services() -> None:
         raise SetupError("in CI (CI=true) every service must be there, see above")
 
 
+def set_up_browsers() -> None:
+    """Get Firefox and WebKit; unlike Chromium they may be missing in CI too."""
+    _is_there("Firefox", services.find_firefox, lambda: _apt_install("firefox-esr"))
+    _is_there("WebKit", services.find_webkit, lambda: _apt_install("webkit2gtk-driver", "xvfb"))
+
+
 def set_up_adapters() -> None:
     """Make `.venv-adapters`."""
     wanted = _digest(REQUIREMENTS / "adapters.in")
@@ -115,6 +122,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "app": set_up_app,
     "label-studio": set_up_label_studio,
     "services": set_up_services,
+    "browsers": set_up_browsers,
     "adapters": set_up_adapters,
     "lock": make_locks,
 }
@@ -233,6 +241,8 @@ def _remedy(name: str) -> str:
         "PostgreSQL": "install it (`sudo apt-get install postgresql`, `brew install postgresql@17`)",
         "Redis": "run `python3 scripts/setup.py app` first, which brings one",
         "Chromium": "install Chromium or Chrome, or run `.venv/bin/playwright install chromium`",
+        "Firefox": "install it (`sudo apt-get install firefox-esr`, `brew install --cask firefox`)",
+        "WebKit": "on Debian or Ubuntu run `sudo apt-get install webkit2gtk-driver xvfb`",
     }
     return remedies[name]
 
@@ -248,13 +258,13 @@ def _install_postgresql() -> bool:
         return _succeeds(_find_uv(), "pip", "install", "--python", _python(APP), *locked)
 
 
-def _apt_install(package: str) -> bool:
-    """Install a Debian package; False where that is not possible."""
+def _apt_install(*packages: str) -> bool:
+    """Install Debian packages; False where that is not possible."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    command = ("apt-get", "install", "--yes", "--no-install-recommends", package)
-    with _step(f"apt-get install {package}"):
+    command = ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+    with _step(f"apt-get install {' '.join(packages)}"):
         if _succeeds(*command, environment=environment):
             return True
         return _succeeds("apt-get", "update", environment=environment) and _succeeds(*command, environment=environment)

@@ -118,6 +118,7 @@ async function post(entry) {
   }
   busy.delete(sample);
   settle(entry, status, clamp(wait, HOUR_MS));
+  return read(ANSWER + id);
 }
 
 function settle(entry, status, wait) {
@@ -136,11 +137,11 @@ function settle(entry, status, wait) {
   refresh(sample);
 }
 
-/** Send what is due after what is being sent, from one page at a time. */
-function drain() {
+/** Send what is due after what is being sent, from one page at a time; what has just failed waits for the next time. */
+function drain(failed) {
   // insecure origins have no locks, and in sandboxed frames they throw
   turn = turn
-    .then(() => navigator.locks.request(PREFIX, sendDue))
+    .then(() => failed?.id || navigator.locks.request(PREFIX, sendDue))
     .catch(sendDue)
     .then(() => {
       clearTimeout(timer);

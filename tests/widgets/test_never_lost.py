@@ -104,6 +104,16 @@ def test_while_one_tab_sends_another_does_not(visit: Visit, site: Site) -> None:
     assert len(site.posts) == 1
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_answer_that_was_refused_is_posted_once_and_not_at_once_again(visit: Visit, site: Site, status: int) -> None:
+    site.status = status
+    page = visit.open(element())
+    page.get_by_role("button", name="Looks wrong").click()
+    page.get_by_text("Saved, not sent yet").wait_for()
+    page.wait_for_timeout(800)
+    assert list(site.deliveries().values()) == [1]
+
+
 @pytest.mark.parametrize("status", [401, 404, 408, 425, 429, 500, 503])
 def test_a_server_in_trouble_gets_it_later(visit: Visit, site: Site, status: int) -> None:
     site.status = status
