@@ -22,6 +22,7 @@ from feedback_sdk.types import (
 from queue_server.core.geometry import corrected_box
 from queue_server.core.label_config import SPOT_LABEL, USER_ADDED, USER_MOVED, USER_REMOVED
 from queue_server.core.shapes import iou
+from queue_server.core.uncertainty import object_count
 
 #: Boxes that several users added for one object overlap at least so much.
 SAME_OBJECT_IOU = 0.5
@@ -190,12 +191,7 @@ def model_count(prediction: Prediction | None) -> int | None:
     >>> model_count(Prediction(model_version="1", task="detection", boxes=[]))
     0
     """
-    if prediction is None or prediction.count is not None:
-        return prediction.count if prediction else None
-    kinds = [getattr(prediction, control) for control in ID_PREFIXES]
-    if all(objects is None for objects in kinds):
-        return None
-    return sum(len(objects or ()) for objects in kinds)
+    return object_count(prediction) if prediction is not None else None
 
 
 def user_count(proposal: Proposal) -> int | None:
