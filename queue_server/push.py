@@ -154,8 +154,17 @@ def _show_again(
     """Bring tasks that are there up to date: a withdrawn one that is wanted again comes back into the inbox."""
     for item in held:
         if task_id := known.get(_pk(item)):
-            data = task_data(item.proposal, controls=controls_of(target))
-            client.update_data(task_id, data, annotators=item.row.annotators)
+            _show(client, target, item, task_id)
+
+
+def _show(client: LabelStudio, target: models.LabelStudioTarget, item: _Claimed, task_id: int) -> None:
+    """Let a task in Label Studio say and draw what is known by now: a correction may have come after the first tap."""
+    envelope = pre_annotation(item.proposal, controls=controls_of(target))
+    data, predictions = envelope["data"], envelope["predictions"]
+    assert isinstance(data, dict)
+    assert isinstance(predictions, list)
+    client.redraw(task_id, predictions)
+    client.update_data(task_id, data, annotators=item.row.annotators)
 
 
 def _import_all(
@@ -263,7 +272,7 @@ def _update_one(
         return PushResult()
     data = task_data(item.proposal, controls=controls_of(target))
     if not item.row.is_withdrawal_wanted:
-        client.update_data(item.row.label_studio_task_id, data, annotators=item.row.annotators)
+        _show(client, target, item, item.row.label_studio_task_id)
         with writing(backend.engine) as session:
             labeling_tasks.finish_update(session, item.row, owner=claim.owner)
         return PushResult(updated=1)

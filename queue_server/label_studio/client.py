@@ -233,6 +233,20 @@ class LabelStudio:
             options = {"additional_body_parameters": more} if more else None
             sdk.tasks.update(str(task_id), data={**there, **data}, request_options=options)
 
+    def redraw(self, task_id: int, predictions: Sequence[Json]) -> None:
+        """Let a task that nobody touched show these pre-annotations, as `import_tasks` takes them, and no others."""
+        with self._asked("redraw a task") as sdk:
+            there = {item.id: item for item in sdk.predictions.list(task=task_id)}
+            for wanted in predictions:
+                known = next(iter(there), None)
+                if known is None:
+                    sdk.predictions.create(task=task_id, **wanted)
+                elif there.pop(known).result != wanted["result"]:
+                    # In place: a task without its pre-annotation, or with two, would be shown to whoever opens it now.
+                    sdk.predictions.update(known, task=task_id, **wanted)
+            for left in there:
+                sdk.predictions.delete(left)
+
     def changed_since(self, project_id: int, since: datetime) -> Iterator[ChangedTask]:
         """Yield each task whose annotations changed at or after `since`, the longest unchanged first.
 

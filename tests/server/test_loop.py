@@ -121,6 +121,18 @@ def test_late_correction_reaches_the_untouched_task(loop: Loop) -> None:
     assert "one is missing" in data["comment"]
 
 
+def test_box_and_spot_that_a_user_adds_after_the_first_tap_are_drawn_in_the_untouched_task(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue(0.8))
+    box = {"action": "add", "label": "pill", "x_min": 30.0, "y_min": 20.0, "x_max": 40.0, "y_max": 30.0}
+    correction = {"count": 3, "boxes": [box], "points": [{"x": 5.0, "y": 40.0}]}
+    loop.server.say(sample_id, "corrected", reporter="anna", correction=correction)
+    assert loop.push().updated == 1
+    predictions = loop.task(sample_id)["predictions"]
+    assert len(predictions) == 1
+    assert {region["id"] for region in predictions[0]["result"]} == {"m0", "u0", "s0"}
+    assert loop.push() == PushResult()
+
+
 def test_taken_back_rejection_withdraws_the_untouched_task(loop: Loop) -> None:
     sample_id = _pushed(loop, loop.queue())
     loop.server.say(sample_id, "confirmed", reporter="anna")
