@@ -147,6 +147,8 @@ def web_argv(*, host: str, port: int, processes: int = 1, threads: int = 8) -> t
     return (
         *(sys.executable, "-m", "gunicorn", "--bind", address, "--worker-class", "gthread"),
         *("--workers", str(processes), "--threads", str(threads)),
+        # Longer than a client keeps an idle connection (httpx 5 s): else a request meets the server's closing of it.
+        *("--keep-alive", "20"),
         # its control socket is one per account: two servers would take it from each other
         "--no-control-socket",
         "queue_server.app:create_app()",

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,22 @@ def test_web_command_is_one_that_gunicorn_accepts() -> None:
         [*options, "--check-config", "flask:Flask('probe')"], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def test_web_process_keeps_a_connection_longer_than_clients_leave_it_idle(tmp_path: Path) -> None:
+    port = free_port()
+    *options, _ = web_argv(host="127.0.0.1", port=port)
+    url = f"http://127.0.0.1:{port}/"
+    argv = (*options, "flask:Flask('probe')")
+    with Process(Command(name="web", argv=argv, log_file=tmp_path / "log")) as web:
+        wait_for(lambda: "Listening at" in web.log_tail(lines=50))
+        client = HTTPConnection("127.0.0.1", port)
+        client.connect()
+        client.auto_open = False  # a closed one is not opened again
+        for pause in (5.5, 0):
+            client.request("GET", url)
+            assert client.getresponse().read()
+            time.sleep(pause)
 
 
 def test_worker_sends_the_schedule_only_with_a_schedule_file(tmp_path: Path) -> None:
