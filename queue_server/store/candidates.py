@@ -12,7 +12,7 @@ from queue_server import models
 from queue_server.core import policy
 from queue_server.core.policy import ArchiveReason, Policy, Share, State
 from queue_server.core.policy.parameters import Threshold
-from queue_server.core.policy.purse import accounts, has_budget
+from queue_server.core.policy.purse import accounts
 from queue_server.store import annotations, budgets, feedback, figures, pictures, reporters, samples
 
 _PREDICTION = TypeAdapter(types.Prediction)
@@ -72,7 +72,7 @@ def with_ledger(
     session: Session, sample: models.Sample, candidate: policy.Candidate, pinned: Policy, *, now: datetime
 ) -> policy.Candidate:
     """Return the candidate with what the policy's accounts have spent, as far as can be seen without a lock."""
-    if not has_budget(pinned):
+    if not pinned.is_limited:
         return candidate
     wanted = accounts(pinned, candidate, now)
     return replace(

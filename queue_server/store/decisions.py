@@ -9,7 +9,7 @@ from feedback_sdk import types
 from queue_server import models
 from queue_server.core import policy
 from queue_server.core.policy import ArchiveReason, Decision, Policy, State
-from queue_server.core.policy.purse import accounts, has_budget
+from queue_server.core.policy.purse import accounts
 from queue_server.store import annotations, budgets, changes, labeling_tasks, pictures, projects, samples
 from queue_server.store.candidates import candidate_of, read_prediction
 
@@ -68,7 +68,7 @@ def _decide(
     twin = pictures.twin(session, sample, pinned.near_duplicates, now=now)
     candidate = replace(candidate, twin=twin)
     rows = {}
-    if has_budget(pinned) and (is_new or decision.held_in is not None):
+    if pinned.is_limited and (is_new or decision.held_in is not None):
         rows = budgets.lock(session, sample.project_id, {*accounts(pinned, candidate, now), *decision.spends})
         candidate = replace(candidate, ledger=budgets.ledger_of(rows))
     return candidate, policy.decide(candidate, pinned, now), rows

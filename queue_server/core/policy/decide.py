@@ -27,6 +27,7 @@ _LIVE = (State.QUEUED, State.PUSHED)
 _NEVER_HELD = (*_LIVE, State.ANNOTATED)
 _OUT_OF_SCOPE = Match(matched=False, compared={"in_scope": False})
 _NO_ORDER = Order()
+_NO_ROUTE = Route()
 
 
 def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
@@ -52,7 +53,7 @@ def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
     is_second_look = candidate.state is State.ANNOTATED and state is State.QUEUED
     is_new = state is State.QUEUED and candidate.state not in _LIVE
     reasons = ("disputed",) if is_second_look else tuple([_reason(item, candidate) for item in taken])
-    tags = _tags(policy.rules, matched)
+    tags = _tags(policy, matched)
     cost = candidate.lead_seconds.get(reasons[0], USUAL_SECONDS) if reasons else USUAL_SECONDS
     return Decision(
         state=state,
@@ -95,10 +96,11 @@ def _weigh(
     chance = rule.probability * match.rate
     number = _number(candidate, salt, match)
     is_drawn = number < chance
-    share = purse.share(rule)
-    is_held = share is None and candidate.state not in _NEVER_HELD and purse.is_holding(rule)
-    if is_live and rule.name not in candidate.shares:
-        share = _joined(share, is_holding=purse.is_holding(rule))
+    share, is_held = purse.share(rule), False
+    if purse.is_limited:
+        is_held = share is None and candidate.state not in _NEVER_HELD and purse.is_holding(rule)
+        if is_live and rule.name not in candidate.shares:
+            share = _joined(share, is_holding=purse.is_holding(rule))
     outcome = RuleOutcome(
         rule=rule.name,
         strategy=rule.strategy,
@@ -155,9 +157,9 @@ def _waiting(
     """
     if state is State.HELD:
         return held
-    if candidate.ledger is None or state not in _LIVE:
+    if candidate.ledger is None or state not in _LIVE or not policy.is_limited:
         return ()
-    by_name = {rule.name: rule for rule in policy.rules}
+    by_name = policy.by_name
     found = [
         item
         for item, share in weighed
@@ -179,8 +181,7 @@ def _shares(weighed: Sequence[tuple[RuleOutcome, Share | None]], *, is_live: boo
 def _held_in(policy: Policy, held: Sequence[RuleOutcome], now: datetime) -> Account | None:
     if not held:
         return None
-    rule = next(rule for rule in policy.rules if rule.name == held[0].rule)
-    found = holding(rule, policy)
+    found = holding(policy.by_name[held[0].rule], policy)
     assert found is not None
     name, budget = found
     return Account(name, budget.period, budget.period.start(now))
@@ -210,20 +211,18 @@ def _settled_together(matched: Sequence[RuleOutcome], shares: Mapping[str, Share
     return alone + [share * (1.0 - lost) for share, lost in missed.items()]
 
 
-def _tags(rules: Sequence[Rule], matched: Sequence[RuleOutcome]) -> tuple[str, ...]:
-    tagged = {rule.name: rule.tags for rule in rules if rule.tags}
-    if not tagged:
+def _tags(policy: Policy, matched: Sequence[RuleOutcome]) -> tuple[str, ...]:
+    if not policy.tagged:
         return ()
-    return tuple(dict.fromkeys(tag for item in matched for tag in tagged.get(item.rule, ())))
+    return tuple(dict.fromkeys(tag for item in matched for tag in policy.tagged.get(item.rule, ())))
 
 
 def _order(policy: Policy, taken: Sequence[RuleOutcome], tags: tuple[str, ...], candidate: Candidate) -> Order:
-    rules: Mapping[str, Rule] = {rule.name: rule for rule in policy.rules}
-    chosen = [rules[item.rule] for item in taken if item.rule in rules]
+    chosen = [policy.by_name[item.rule] for item in taken if item.rule in policy.by_name]
     return Order(
-        route=next((rule.route for rule in chosen if rule.route is not None), Route()),
+        route=next((rule.route for rule in chosen if rule.route is not None), _NO_ROUTE),
         is_blind=any(_is_blind(rule, candidate, policy) for rule in chosen),
-        annotators=max((rule.annotators for rule in chosen), default=1),
+        annotators=max([rule.annotators for rule in chosen], default=1),
         rank=_rank(policy, taken, candidate),
         tags=tags,
     )

@@ -40,7 +40,7 @@ def waiting(key: int, candidate: Candidate, policy: Policy, *, account: str, at:
     True
     """
     decision = decide(candidate, policy, at)
-    rules = {rule.name: rule for rule in policy.rules}
+    rules = policy.by_name
     is_served = candidate.state is not State.HELD
     held = []
     for outcome in decision.rules:

@@ -17,12 +17,16 @@ class Purse:
         self._candidate = candidate
         self._policy = policy
         self._now = now
+        #: whether any rule must ask
+        self.is_limited = policy.is_limited or bool(candidate.shares)
         #: rules without a budget of their own meet the same accounts
         self._known: dict[tuple[bool, float], Account | None] = {}
         self._shared: dict[bool, list[Cap]] = {}
 
     def share(self, rule: Rule) -> Share | None:
         """Return what the budget says; None: there is none, nobody has looked, or its period's end will tell."""
+        if not self.is_limited:
+            return None
         known = self._candidate.shares.get(rule.name)
         if known is not None:
             return known
@@ -69,9 +73,8 @@ class Purse:
         if not taken or is_paid:
             return ()
         policy, now = self._policy, self._now
-        rules = {rule.name: rule for rule in policy.rules}
         found: dict[Account, None] = {}
-        if best := rules.get(taken[0].rule):
+        if best := policy.by_name.get(taken[0].rule):
             found |= dict.fromkeys([cap.account for cap in self._caps(best)])
         if policy.budget is not None:
             names = ("all", "audit") if any(item.is_audit for item in taken) else ("all",)
@@ -106,8 +109,3 @@ def accounts(policy: Policy, candidate: Candidate, now: datetime) -> frozenset[A
     found = [cap for rule in policy.rules for cap in caps(payer(rule, candidate, policy), now)]
     reserves = [cap.reserved for cap in found if cap.reserved is not None]
     return frozenset(cap.account for cap in (*found, *reserves))
-
-
-def has_budget(policy: Policy) -> bool:
-    """Tell whether anything is limited."""
-    return policy.budget is not None or any(rule.budget is not None for rule in policy.rules)

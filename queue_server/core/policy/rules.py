@@ -129,9 +129,19 @@ class Policy:
     silence_affirms: SilenceAffirms = SilenceAffirms.ALWAYS
     #: of each rule: what its draws are keyed by
     salts: tuple[bytes, ...] = field(init=False, repr=False)
+    by_name: Mapping[str, Rule] = field(init=False, repr=False, compare=False)
+    #: the tags of the rules that give any
+    tagged: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    #: whether any rule has a budget, or all of them together
+    is_limited: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "salts", tuple(rule_salt(rule.name, self.salt) for rule in self.rules))
+        rules = self.rules
+        object.__setattr__(self, "salts", tuple(rule_salt(rule.name, self.salt) for rule in rules))
+        object.__setattr__(self, "by_name", {rule.name: rule for rule in rules})
+        object.__setattr__(self, "tagged", {rule.name: rule.tags for rule in rules if rule.tags})
+        is_limited = self.budget is not None or any(rule.budget is not None for rule in rules)
+        object.__setattr__(self, "is_limited", is_limited)
 
     @property
     def needs(self) -> frozenset[str]:

@@ -14,7 +14,6 @@ from queue_server.core.policy.budget import Account, Ledger, Share, Spent, perio
 from queue_server.core.policy.decide import decide
 from queue_server.core.policy.facts import applies
 from queue_server.core.policy.holding import Waiting, newest_allowance, shares_by_rule, waiting
-from queue_server.core.policy.purse import has_budget
 from queue_server.core.policy.replay.pictures import QueuedPictures
 from queue_server.core.policy.replay.replayed import Ending, Replayed, Tally
 from queue_server.core.policy.replay.stored import Stored
@@ -75,15 +74,14 @@ class Replay:
         on_queued: Callable[[int, str], None] | None = None,
     ) -> None:
         self._policy = policy
-        self._rules = {rule.name: rule for rule in policy.rules}
+        self._rules = policy.by_name
         self._window = timedelta(seconds=window_seconds)
         self._lead_seconds = lead_seconds or {}
         self._on_queued = on_queued
         self._traffic = FrozenTraffic(policy)
         self._pictures = QueuedPictures(policy)
-        self._has_budget = has_budget(policy)
         #: whether what becomes of one sample hangs on when others are queued
-        self._is_ordered = self._has_budget or self._pictures.compares_hashes
+        self._is_ordered = self._policy.is_limited or self._pictures.compares_hashes
         self._counts_streams = "stream_position" in policy.needs
         self._positions: dict[str | None, int] = {}
         self._ledger: dict[Account, Spent] = {}
@@ -138,7 +136,7 @@ class Replay:
 
     def _is_wanting(self, outcome: RuleOutcome) -> bool:
         """Tell whether a match may make a task, or asks a budget that is part of π."""
-        return outcome.selected or outcome.is_held or (self._has_budget and not outcome.is_audit)
+        return outcome.selected or outcome.is_held or (self._policy.is_limited and not outcome.is_audit)
 
     def _end_at_once(self, stored: Stored, candidate: Candidate, decision: Decision, after: datetime) -> None:
         twin = self._pictures.twin(stored, after)
