@@ -10,7 +10,19 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from queue_server.api import changes, exports, feedback, health, policy, queries, requests, samples, shown, widgets
+from queue_server.api import (
+    changes,
+    exports,
+    feedback,
+    health,
+    policy,
+    queries,
+    reports,
+    requests,
+    samples,
+    shown,
+    widgets,
+)
 from queue_server.api.answers import Problem, ProblemField
 from queue_server.api.endpoint import adapter
 from queue_server.api.limits import RateLimits
@@ -39,7 +51,7 @@ def create_app(backend: Backend | None = None) -> Flask:
     app.extensions["lookswrong"] = backend
     app.extensions["lookswrong_limits"] = RateLimits(backend.settings.broker_url)
     _limit_bodies(app, backend)
-    for module in (samples, requests, changes, feedback, shown, queries, exports, policy, health, widgets):
+    for module in (samples, requests, changes, feedback, shown, queries, reports, exports, policy, health, widgets):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(pages)
     _add_description(app)

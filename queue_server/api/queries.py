@@ -1,4 +1,4 @@
-"""Calls that read: samples, images, reports."""
+"""Calls that read: samples and images."""
 
 import io
 from dataclasses import dataclass
@@ -21,14 +21,13 @@ from queue_server.api.answers import (
     SamplePage,
     SampleSummary,
 )
-from queue_server.api.endpoint import Answer, Call, Instant, adapter, backend, bearer, caller, endpoint, now, read_query
+from queue_server.api.endpoint import Answer, Call, Instant, adapter, backend, bearer, caller, endpoint, read_query
 from queue_server.auth import Caller, Scope, caller_of_key, is_image_signature, require, sign_image
 from queue_server.core.outcome import Outcome
 from queue_server.core.policy import RuleOutcome, State
 from queue_server.core.policy.explain import Told, explain, explain_decision
 from queue_server.errors import FieldError, ProblemError
 from queue_server.ingest.samples import image_need
-from queue_server.reports import REPORTS, QualityReport, make_report
 from queue_server.store import annotations, changes, decisions, feedback, labeling_tasks, samples
 from queue_server.store.engine import reading
 
@@ -318,26 +317,3 @@ def _reader() -> Caller:
         found = caller_of_key(session, bearer())
     require(found, Scope.READ)
     return found
-
-
-@endpoint(
-    blueprint,
-    Call(
-        method="GET",
-        path="/v1/reports/<name>",
-        summary="Read a report.",
-        scope=Scope.READ,
-        takes_token=False,
-        query=None,
-        body=None,
-        answers={200: QualityReport},
-        problems=(401, 403, 404),
-        path_values={"name": tuple(REPORTS)},
-    ),
-)
-def get_report(name: str) -> Answer[QualityReport]:
-    """Make one report of the key's project."""
-    if name not in REPORTS:
-        raise ProblemError(404, f"no such report, must be one of {', '.join(REPORTS)}")
-    with reading(backend().engine) as session:
-        return Answer(status=200, value=make_report(session, name, project_id=caller().project_id, now=now()))

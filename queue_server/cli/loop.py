@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 
 from queue_server.backend import open_backend
 from queue_server.cli.opening import (
+    Moment,
     chosen,
     json_option,
     now,
@@ -23,9 +25,11 @@ from queue_server.cli.opening import (
 )
 from queue_server.core.datasets import FORMATS, parse_include
 from queue_server.export import check_folder, prepare, write_folder
-from queue_server.reports import REPORTS, QualityReport, make_report
+from queue_server.reports import REPORTS, Narrowed, QualityReport, make_report, strata_csv
 from queue_server.store import projects
 from queue_server.store.engine import reading
+
+_new_file = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -100,12 +104,28 @@ def export(format_name: str, folder: Path, project_name: str | None, include: st
 @click.command()
 @click.argument("name", type=click.Choice(list(REPORTS)), default="quality")
 @project_option
+@click.option("--model-version", help="The figures of this version alone.")
+@click.option("--since", type=Moment(), help="Captured from then on: a time, or how long ago.  [default: 30d]")
+@click.option(
+    "--strata", "strata_file", type=_new_file, help="Write what the accuracy stands on into this file, as CSV."
+)
 @json_option
-def report(name: str, project_name: str | None, json_file: str | None) -> None:
+def report(
+    name: str,
+    project_name: str | None,
+    model_version: str | None,
+    since: datetime | None,
+    strata_file: Path | None,
+    json_file: str | None,
+) -> None:
     """Show a report of a project as JSON."""
     backend, _, project_id = chosen(project_name)
+    narrowed, at = Narrowed(model_version=model_version, since=since), now()
     with reading(backend.engine) as session:
-        made = make_report(session, name, project_id=project_id, now=now())
+        made = make_report(session, name, project_id=project_id, now=at, narrowed=narrowed)
+        strata = strata_csv(session, narrowed, project_id=project_id, now=at) if strata_file is not None else ""
+    if strata_file is not None:
+        strata_file.write_text(strata, encoding="utf-8")
     write_json(TypeAdapter(QualityReport).dump_python(made, mode="json"), json_file or "-")
 
 

@@ -1,13 +1,15 @@
 """What the commands share: the settings, the database, the project that is meant, and JSON on the way out."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from queue_server import models
 from queue_server.backend import Backend, open_backend
+from queue_server.core.policy.parameters import read_seconds
+from queue_server.errors import PolicyError
 from queue_server.settings import Settings, keep_secret, load
 from queue_server.store import projects
 from queue_server.store.engine import check_schema, migrate, reading
@@ -16,6 +18,25 @@ project_option = click.option("--project", "project_name", help="The project; ma
 json_option = click.option(
     "--json", "json_file", help="Write the result as JSON into this file, - for standard output."
 )
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg]  # it has none in older versions
+    """A time in the past: a date, a time with its zone, or how long ago (90s, 15m, 24h, 7d)."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return now() - timedelta(seconds=read_seconds("", value))
+        except (PolicyError, OverflowError):
+            pass
+        try:
+            found = datetime.fromisoformat(str(value))
+            return (found if found.utcoffset() is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"must be a time such as 2026-11-20T12:00Z, or a span such as 7d, got {value!r}", param, ctx)
 
 
 def now() -> datetime:

@@ -2,19 +2,17 @@
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from queue_server import models, policy_file, replay
 from queue_server.backend import Backend
-from queue_server.cli.opening import chosen, json_option, now, project_option, write_json
+from queue_server.cli.opening import Moment, chosen, json_option, project_option, write_json
 from queue_server.cli.tables import overlap_lines, replay_lines
 from queue_server.core.policy.difference import difference
-from queue_server.core.policy.parameters import read_seconds
 from queue_server.core.policy.schema import project_schema
-from queue_server.errors import PolicyError
 from queue_server.plugins import strategies
 from queue_server.replay import MOST_SAMPLES, USUAL_SAMPLES, Outcome, Proposed, Span
 
@@ -24,27 +22,8 @@ _limit_option = click.option(
 )
 
 
-class _Moment(click.ParamType):  # type: ignore[type-arg]  # it has none in older versions
-    """A time in the past: a date, a time with its zone, or how long ago (90s, 15m, 24h, 7d)."""
-
-    name = "TIME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return now() - timedelta(seconds=read_seconds("", value))
-        except (PolicyError, OverflowError):
-            pass
-        try:
-            found = datetime.fromisoformat(str(value))
-            return (found if found.utcoffset() is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"must be a time such as 2026-11-20T12:00Z, or a span such as 7d, got {value!r}", param, ctx)
-
-
-_since_option = click.option("--since", type=_Moment(), help="From then: a time, or how long ago, such as 7d.")
-_until_option = click.option("--until", type=_Moment(), help="Before then.")
+_since_option = click.option("--since", type=Moment(), help="From then: a time, or how long ago, such as 7d.")
+_until_option = click.option("--until", type=Moment(), help="Before then.")
 
 
 @click.group()

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from feedback_sdk.types import Verdict
 from queue_server import models
 from queue_server.core.policy import State
-from queue_server.reports import quality
+from queue_server.reports import totals
 from queue_server.settings import Settings
 from queue_server.store import counts, projects, targets
 
@@ -60,7 +60,7 @@ class Overview:
 def read_overview(session: Session, project_id: int, *, settings: Settings) -> Overview:
     """Count what one project has."""
     project = projects.get(session, project_id)
-    report = quality(session, project_id=project_id, now=datetime.now(UTC))
+    report = totals(session, project_id=project_id, now=datetime.now(UTC))
     queued = counts.queued_by_reason(session, project_id)
     return Overview(
         project=project.name,

@@ -1,4 +1,4 @@
-"""Reports of a project, read afresh at each call."""
+"""What came, what users said of it, and where it went: counts that are quick to make."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from queue_server.store import counts, projects
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class QualityReport:
+class Totals:
     """What came, what users said of it, and where it went; each breakdown sums to `samples`, but for `feedback`."""
 
     project: str
@@ -27,10 +27,10 @@ class QualityReport:
     cells: list[counts.SampleCount]
 
 
-def quality(session: Session, *, project_id: int, now: datetime) -> QualityReport:
+def totals(session: Session, *, project_id: int, now: datetime) -> Totals:
     """Count a project's samples by state, reason, verdict and model version."""
     cells = counts.by_state(session, project_id)
-    return QualityReport(
+    return Totals(
         project=projects.get(session, project_id).name,
         made_at=now,
         samples=sum(cell.count for cell in cells),
@@ -44,15 +44,7 @@ def quality(session: Session, *, project_id: int, now: datetime) -> QualityRepor
 
 
 def _total(cells: list[counts.SampleCount], key: Callable[[counts.SampleCount], str]) -> dict[str, int]:
-    totals: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     for cell in cells:
-        totals[key(cell)] += cell.count
-    return dict(sorted(totals.items()))
-
-
-REPORTS: dict[str, Callable[..., QualityReport]] = {"quality": quality}
-
-
-def make_report(session: Session, name: str, *, project_id: int, now: datetime) -> QualityReport:
-    """Make the report of that name."""
-    return REPORTS[name](session, project_id=project_id, now=now)
+        found[key(cell)] += cell.count
+    return dict(sorted(found.items()))

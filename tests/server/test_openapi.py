@@ -78,6 +78,7 @@ def test_every_call_of_the_wire_is_described() -> None:
         ("POST", "/v1/policy/replay"),
         ("GET", "/policy.schema.json"),
         ("GET", "/v1/reports/{name}"),
+        ("GET", "/v1/reports/strata"),
         ("GET", "/v1/exports/{format_name}"),
         ("POST", "/v1/label-studio/{project}"),
         ("GET", "/healthz"),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -224,13 +225,13 @@ def test_web_process_keeps_a_connection_longer_than_clients_leave_it_idle(tmp_pa
     argv = (*options, "flask:Flask('probe')")
     with Process(Command(name="web", argv=argv, log_file=tmp_path / "log")) as web:
         wait_for(lambda: "Listening at" in web.log_tail(lines=50))
-        client = HTTPConnection("127.0.0.1", port)
-        client.connect()
-        client.auto_open = False  # a closed one is not opened again
-        for pause in (5.5, 0):
-            client.request("GET", url)
-            assert client.getresponse().read()
-            time.sleep(pause)
+        with closing(HTTPConnection("127.0.0.1", port)) as client:
+            client.connect()
+            client.auto_open = False  # a closed one is not opened again
+            for pause in (5.5, 0):
+                client.request("GET", url)
+                assert client.getresponse().read()
+                time.sleep(pause)
 
 
 def test_worker_sends_the_schedule_only_with_a_schedule_file(tmp_path: Path) -> None:

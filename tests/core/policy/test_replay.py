@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from feedback_sdk.types import Box, Prediction, Verdict
+from queue_server.core.estimate import wilson
 from queue_server.core.policy import STRATEGIES, Candidate, Opinion, Standing, State, parse_policy
 from queue_server.core.policy.replay import Replay, Replayed, Stored
 from queue_server.core.policy.replay import replay as replay_module
-from queue_server.core.policy.replay.caught import wilson
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)

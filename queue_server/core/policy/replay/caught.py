@@ -1,12 +1,9 @@
 """How many of the errors that are known a policy would have put before an annotator."""
 
-import math
 from dataclasses import dataclass
 
+from queue_server.core.estimate import wilson
 from queue_server.core.policy.replay.stored import Stored
-
-#: of a two-sided interval of 95%
-_Z = 1.959964
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,16 +66,3 @@ class Errors:
             effective_errors=effective,
             left_out=self._left_out,
         )
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Return Wilson's interval of 95% about a share of n; n may be a fraction, and must be above 0.
-
-    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-
-    >>> [round(end, 4) for end in wilson(0.5, 10)]
-    [0.2366, 0.7634]
-    """
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
