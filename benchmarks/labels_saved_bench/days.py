@@ -1,7 +1,7 @@
 """What a benchmark's day is made of: predictions of a real model, how wrong each is, and what a learner may see."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,18 @@ class Lesson:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Company:
+    """What comes with a prediction, where a table has it."""
+
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    #: of its picture
+    quality: Mapping[str, float] = field(default_factory=dict)
+    perceptual_hash: int | None = None
+    #: how many objects there are
+    count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Day:
     """One day of production, and the day before it, of which the thresholds are taken."""
 
@@ -44,6 +56,10 @@ class Day:
     errors: Ints
     #: those that look wrong to a user who looks well
     is_wrong: Flags
+    yesterday_errors: Ints
+    #: of each of yesterday's and today's predictions
+    yesterday_company: Sequence[Company]
+    company: Sequence[Company]
     lesson: Lesson | None = None
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.labels_saved_bench.days import Day
+from benchmarks.labels_saved_bench.days import Company, Day
 from benchmarks.labels_saved_bench.source import Source
 from feedback_sdk.types import Box, Prediction, Task
+from queue_server.images import check_image
 
 #: boxes of one label that overlap so much are of the same object
 _LEAST_OVERLAP = 0.5
@@ -16,6 +17,7 @@ _LEAST_OVERLAP = 0.5
 _LOOKS_WRONG = 2 / 3
 #: thresholds are taken from so much of the images, the rest are today's: of fewer than 30 the server makes none
 _YESTERDAY_SHARE = 2 / 3
+_MOST_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +28,7 @@ class Photo:
     #: boxes that are of no object, and objects without a box
     errors: int
     looks_wrong: bool
+    company: Company
 
 
 def find_detections(folder: Path) -> Mapping[str, Source]:
@@ -33,7 +36,10 @@ def find_detections(folder: Path) -> Mapping[str, Source]:
     found = {}
     for truth in sorted(folder.rglob("ground-truth")):
         results = truth.with_name("detection-results")
-        photos = [_photo(file, results / file.name) for file in sorted(truth.glob("*.txt"))]
+        images = truth.with_name("images")
+        photos = [
+            _photo(file, results / file.name, images / f"{file.stem}.jpg") for file in sorted(truth.glob("*.txt"))
+        ]
         if results.is_dir() and photos:
             found[truth.parent.name] = _source(photos)
     return found
@@ -43,13 +49,16 @@ def _source(photos: Sequence[Photo]) -> Source:
     def draw(seed: int) -> Day:
         order = np.random.default_rng(seed).permutation(len(photos))
         cut = int(len(photos) * _YESTERDAY_SHARE)
-        today = [photos[row] for row in order[cut:]]
+        yesterday, today = ([photos[row] for row in rows] for rows in (order[:cut], order[cut:]))
         return Day(
-            yesterday=[photos[row].prediction for row in order[:cut]],
+            yesterday=[photo.prediction for photo in yesterday],
             today=[photo.prediction for photo in today],
             shadows=(),
             errors=np.array([photo.errors for photo in today]),
             is_wrong=np.array([photo.looks_wrong for photo in today]),
+            yesterday_errors=np.array([photo.errors for photo in yesterday]),
+            yesterday_company=[photo.company for photo in yesterday],
+            company=[photo.company for photo in today],
         )
 
     wrong = sum(photo.errors > 0 for photo in photos)
@@ -62,7 +71,7 @@ def _source(photos: Sequence[Photo]) -> Source:
     )
 
 
-def _photo(truth_file: Path, result_file: Path) -> Photo:
+def _photo(truth_file: Path, result_file: Path, image_file: Path) -> Photo:
     truth = [_box([words[0], "1", *words[1:5]]) for words in _lines(truth_file)]
     boxes = [_box(words) for words in _lines(result_file)]
     right = _matches(boxes, truth)
@@ -71,7 +80,15 @@ def _photo(truth_file: Path, result_file: Path) -> Photo:
         prediction=Prediction(model_version="table", task=Task.DETECTION, boxes=boxes),
         errors=wrong,
         looks_wrong=wrong >= _LOOKS_WRONG * (len(boxes) + len(truth) - right) and wrong > 0,
+        company=_company(image_file, count=len(truth)),
     )
+
+
+def _company(image_file: Path, *, count: int) -> Company:
+    if not image_file.exists():
+        return Company(count=count)
+    image = check_image(image_file.read_bytes(), max_pixels=_MOST_PIXELS)
+    return Company(quality=image.quality, perceptual_hash=image.perceptual_hash, count=count)
 
 
 def _lines(file: Path) -> list[list[str]]:

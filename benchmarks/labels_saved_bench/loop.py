@@ -5,17 +5,18 @@
 3. A budget is held: at the day's end the best are kept by priority, ties at random, after the audit's draws.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import numpy as np
 
-from benchmarks.labels_saved_bench.days import Day, Floats, Ints
+from benchmarks.labels_saved_bench.chosen_rules import novelty_bits
+from benchmarks.labels_saved_bench.days import Company, Day, Floats, Ints
 from benchmarks.labels_saved_bench.policies import Document
 from benchmarks.labels_saved_bench.reporters import Tap
-from feedback_sdk.types import Prediction, Verdict
+from feedback_sdk.types import Correction, Prediction, Verdict
 from queue_server.core.policy import (
     STRATEGIES,
     Candidate,
@@ -57,6 +58,8 @@ class Engine:
         self._day = day
         self._seed = seed
         self._figures = frozen_figures(self.policy, day)
+        needs_novelty = "novelty_bits" in self.policy.needs
+        self._novelty = novelty_bits(day) if needs_novelty else [None] * len(day.today)
         self._silent = [decide(self._candidate(row), self.policy, _NOON) for row in range(len(day.today))]
 
     def by_rule(self) -> Mapping[str, Annotated]:
@@ -104,11 +107,16 @@ class Engine:
         return waiting(row, replace(candidate, ledger=None), self.policy, account="all", at=_NOON)
 
     def _candidate(self, row: int, tap: Tap | None = None) -> Candidate:
+        company = self._day.company[row]
         return Candidate(
             sample_id=UUID(int=self._seed * 1_000_003 + row),
             state=State.AWAITING_FEEDBACK,
             prediction=self._day.today[row],
-            opinion=Opinion() if tap is None else Opinion(verdict=Verdict.REJECTED),
+            opinion=Opinion() if tap is None else Opinion(verdict=tap.verdict, is_disputed=tap.is_disputed),
+            corrections=_corrections(company, tap),
+            metadata=company.metadata,
+            quality=company.quality,
+            novelty_bits=self._novelty[row],
             window_ends_at=_NOON,
             standings={} if tap is None else {tap.reporter: tap.standing},
             shadows=self._day.shadows[row : row + 1],
@@ -116,6 +124,12 @@ class Engine:
             figures=self._figures,
             ledger={},
         )
+
+
+def _corrections(company: Company, tap: Tap | None) -> Sequence[Correction]:
+    if tap is None or tap.verdict is not Verdict.CORRECTED or company.count is None:
+        return ()
+    return (Correction(count=company.count),)
 
 
 def _annotated(chances: Mapping[int, float]) -> Annotated:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from benchmarks.labels_saved_bench.chosen_rules import chosen_rules
 from benchmarks.labels_saved_bench.days import Day, Floats, Ints, Lesson
 from benchmarks.labels_saved_bench.figures import Learnt, Tally, found_figures, learnt_figures, mean
 from benchmarks.labels_saved_bench.learning import Learner, accuracy
@@ -102,6 +103,7 @@ def _one_day(source: Source, day: Day, measured: Measured, *, seed: int, budget:
     rules = strategy_rules(
         budget, len(day.today), is_classification=source.is_classification, has_shadows=source.has_shadows
     )
+    rules = [*rules, *chosen_rules(day, share=source.budget_share)]
     alone = Engine({"rules": rules}, day, seed=seed)
     pupil = None
     if day.lesson is not None and source.learner is not None:
@@ -113,7 +115,7 @@ def _one_day(source: Source, day: Day, measured: Measured, *, seed: int, budget:
         measured.found[case].append(_tally(annotated, day, has_audit=False))
         if pupil is not None:
             measured.learnt[case].append(pupil.learn(annotated, is_weighted=False))
-    for name, document in policies(budget).items():
+    for name, document in policies(budget, is_counted=not source.is_classification).items():
         engine = Engine(document, day, seed=seed)
         has_audit = any(rule.kind.is_audit for rule in engine.policy.rules)
         for reporters, groups in REPORTERS.items():

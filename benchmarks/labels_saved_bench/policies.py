@@ -12,13 +12,22 @@ DEFAULT_RULES: Sequence[Document] = (
     {"strategy": "random", "rate": 0.01, "priority": 10},
 )
 RANDOM = "random"
+#: rules that look at what users say: each is measured alone
+_OF_USERS: Mapping[str, Document] = {
+    "user_rejected": {"strategy": "user_rejected"},
+    "user_corrected": {"strategy": "user_corrected"},
+    "disputed": {"strategy": "disputed"},
+    "reporter_trust": {"strategy": "reporter_trust", "at_least": 0.6},
+}
+COUNT_DISAGREES = "count_disagrees"
 DEFAULT = "default"
 DEFAULT_HELD = "default, held"
 TARGET_HELD = "target, held"
 UNSURE_FIRST_HELD = "unsure first, held"
 #: what the policies' names stand for
 ABOUT: Mapping[str, str] = {
-    "user_rejected": "the rule user_rejected alone, without a budget",
+    **{name: f"the rule {name} alone, without a budget" for name in _OF_USERS},
+    COUNT_DISAGREES: "the rule count_disagrees alone, against the user's count, where objects are counted",
     DEFAULT: "the README's example, without a budget: as many annotations as its rules take",
     DEFAULT_HELD: "the README's example with a held budget per day",
     TARGET_HELD: "the same, its threshold a target_per_day of the whole budget instead of 0.6",
@@ -71,10 +80,10 @@ def _object_rules(target: Document) -> Sequence[Document]:
     ]
 
 
-def policies(per_day: int) -> Mapping[str, Document]:
-    """Return the policies that listen to users, by name.
+def policies(per_day: int, *, is_counted: bool) -> Mapping[str, Document]:
+    """Return the policies that listen to users, by name; where objects are counted users may say how many there are.
 
-    >>> list(policies(100)) == list(ABOUT)
+    >>> list(policies(100, is_counted=True)) == list(ABOUT)
     True
     """
     held = {"per_day": per_day, "mode": "held"}
@@ -82,8 +91,11 @@ def policies(per_day: int) -> Mapping[str, Document]:
     target = {**low, "threshold": {"target_per_day": per_day}}
     unsure = {**rejected, "name": "rejected_unsure", "where": "confidence < 0.9"}
     level: Sequence[Document] = ({**rejected, "priority": 70}, {**target, "priority": 70})
+    alone = {name: {"rules": [rule]} for name, rule in _OF_USERS.items()}
+    counted = {COUNT_DISAGREES: {"rules": [{"strategy": COUNT_DISAGREES, "against": "user"}]}} if is_counted else {}
     return {
-        "user_rejected": {"rules": [rejected]},
+        **alone,
+        **counted,
         DEFAULT: {"rules": DEFAULT_RULES},
         DEFAULT_HELD: {"rules": DEFAULT_RULES, "budget": held},
         TARGET_HELD: {"rules": [rejected, target, *others], "budget": held},

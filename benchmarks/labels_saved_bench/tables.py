@@ -1,16 +1,20 @@
 """Tables of real models' outputs: softmax tables in a folder, and the digits that come with scikit-learn."""
 
 import functools
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from benchmarks.labels_saved_bench.days import Day, Examples, Floats, Ints, Lesson, Parts, split
+from benchmarks.labels_saved_bench.days import Company, Day, Examples, Floats, Ints, Lesson, Parts, split
 from benchmarks.labels_saved_bench.detections import find_detections
 from benchmarks.labels_saved_bench.learning import fit_pixels, fit_scaling
+from benchmarks.labels_saved_bench.metadata_tables import find_metadata_tables
 from benchmarks.labels_saved_bench.source import Source
 from feedback_sdk.types import Prediction, Task
+from queue_server.images import check_image
 
 DIGITS = "digits"
 #: labelled digits that the deployed model was trained on: few enough for it to err on one in ten
@@ -20,7 +24,7 @@ _LEAST_PROBABILITY = 1e-4
 
 
 def find_sources(folder: Path | None) -> Mapping[str, Source]:
-    """Return every source by name: `*.npz` tables and detections anywhere below the folder, and the digits."""
+    """Return every source by name: `*.npz` and `*.csv` tables and detections below the folder, and the digits."""
     found: dict[str, Source] = {}
     if folder is not None:
         for file in sorted(folder.rglob("*.npz")):
@@ -28,13 +32,14 @@ def find_sources(folder: Path | None) -> Mapping[str, Source]:
                 if {"probs", "label"} <= set(arrays.files):
                     name = file.stem.removesuffix("_test_set")
                     found[name] = _softmax(arrays["probs"].astype(np.float64), arrays["label"].astype(np.int64))
-        found |= find_detections(folder)
+        found |= {**find_metadata_tables(folder), **find_detections(folder)}
     return found | {DIGITS: _digits()}
 
 
 def _softmax(probabilities: Floats, labels: Ints) -> Source:
     names = _class_names(probabilities)
     errors = (probabilities.argmax(axis=1) != labels).astype(np.int64)
+    alone = Company()
     inputs = np.log(np.clip(probabilities, _LEAST_PROBABILITY, 1.0))
 
     @functools.cache  # a row comes again on other days
@@ -49,6 +54,9 @@ def _softmax(probabilities: Floats, labels: Ints) -> Source:
             shadows=(),
             errors=errors[parts.today],
             is_wrong=errors[parts.today] > 0,
+            yesterday_errors=errors[parts.yesterday],
+            yesterday_company=[alone] * len(parts.yesterday),
+            company=[alone] * len(parts.today),
             lesson=_lesson(inputs, labels, parts),
         )
 
@@ -69,19 +77,26 @@ def _digits() -> Source:
 
     inputs, labels = load_digits(return_X_y=True)
     inputs = inputs / 16.0
+    company = [_looks(row) for row in inputs]
 
     def draw(seed: int) -> Day:
         parts = split(len(labels), seed=seed, known=_SEED_DIGITS)
         known, today = Examples(inputs=inputs[parts.known], labels=labels[parts.known]), parts.today
         model = fit_pixels(known, np.ones(len(known.labels)))
-        probabilities = model.predict_proba(inputs[today])
-        errors = (model.classes_[probabilities.argmax(axis=1)] != labels[today]).astype(np.int64)
+        past, probabilities = (model.predict_proba(inputs[rows]) for rows in (parts.yesterday, today))
+        past_errors, errors = (
+            (model.classes_[found.argmax(axis=1)] != labels[rows]).astype(np.int64)
+            for found, rows in ((past, parts.yesterday), (probabilities, today))
+        )
         return Day(
-            yesterday=_predictions(model.predict_proba(inputs[parts.yesterday]), "v1"),
+            yesterday=_predictions(past, "v1"),
             today=_predictions(probabilities, "v1"),
             shadows=_shadow_predictions(known, inputs[today]),
             errors=errors,
             is_wrong=errors > 0,
+            yesterday_errors=past_errors,
+            yesterday_company=[company[row] for row in parts.yesterday],
+            company=[company[row] for row in today],
             lesson=_lesson(inputs, labels, parts),
         )
 
@@ -95,6 +110,14 @@ def _digits() -> Source:
         learner=fit_pixels,
         has_shadows=True,
     )
+
+
+def _looks(pixels: Floats) -> Company:
+    """Return what the server would measure on a digit of 8×8 grey pixels in [0, 1]."""
+    file = io.BytesIO()
+    Image.fromarray((pixels.reshape(8, 8) * 255).astype(np.uint8)).save(file, "PNG")
+    image = check_image(file.getvalue(), max_pixels=64)
+    return Company(quality=image.quality, perceptual_hash=image.perceptual_hash)
 
 
 def _shadow_predictions(known: Examples, inputs: Floats) -> list[Prediction]:

@@ -4,19 +4,23 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from benchmarks.labels_saved_bench.days import split
+from benchmarks.labels_saved_bench.chosen_rules import chosen_rules, novelty_bits
+from benchmarks.labels_saved_bench.days import Company, Day, split
 from benchmarks.labels_saved_bench.detections import find_detections
 from benchmarks.labels_saved_bench.figures import Tally, found_figures, ratio
 from benchmarks.labels_saved_bench.loop import Engine
+from benchmarks.labels_saved_bench.metadata_tables import find_metadata_tables
 from benchmarks.labels_saved_bench.policies import DEFAULT, DEFAULT_HELD, DEFAULT_RULES, policies
 from benchmarks.labels_saved_bench.reporters import REPORTERS, Group, taps
 from benchmarks.labels_saved_bench.tables import find_sources
+from feedback_sdk.types import Prediction
 
 ROOT = Path(__file__).absolute().parents[2]
 COMMAND = [sys.executable, str(ROOT / "benchmarks/labels_saved.py"), "--json", "-"]
@@ -132,17 +136,60 @@ def test_a_known_reporter_comes_before_a_bad_one(folder):
     day = find_sources(folder)["made_up"].draw(1)
     groups = (Group(recall=0.9, precision=0.9, record=(30, 0)), Group(recall=0.9, precision=0.3, record=(0, 30)))
     tapped = taps(groups, day.is_wrong, seed=1)
-    taken = Engine(policies(40)[DEFAULT_HELD], day, seed=1).run(tapped).rows.tolist()
+    taken = Engine(policies(40, is_counted=False)[DEFAULT_HELD], day, seed=1).run(tapped).rows.tolist()
     names = [tapped[row].reporter for row in taken if row in tapped]
     assert sum(name.startswith("group-0") for name in names) > 0.9 * len(names)
 
 
 def test_same_seed_gives_the_same_day(folder):
     source = find_sources(folder)["made_up"]
-    first, second = (Engine(policies(40)[DEFAULT_HELD], source.draw(3), seed=3).run({}).rows for _ in range(2))
+    policy = policies(40, is_counted=False)[DEFAULT_HELD]
+    first, second = (Engine(policy, source.draw(3), seed=3).run({}).rows for _ in range(2))
     assert first.tolist() == second.tolist()
 
 
 def test_wrong_and_missing_boxes_are_counted(folder):
     source = find_detections(folder)["photos"]
     assert {int(source.draw(seed).errors.sum()) for seed in range(8)} == {0, 2}
+
+
+def a_day(company: list[Company], errors: list[int]) -> Day:
+    said = Prediction(model_version="1", task="classification", classes={"cat": 0.9, "dog": 0.1})
+    wrong = np.array(errors)
+    return Day(
+        yesterday=[said] * len(company),
+        today=[said] * len(company),
+        shadows=(),
+        errors=wrong,
+        is_wrong=wrong > 0,
+        yesterday_errors=wrong,
+        yesterday_company=company,
+        company=company,
+    )
+
+
+def test_table_without_company_has_no_rules_for_it():
+    assert chosen_rules(a_day([Company()] * 20, [0] * 20), share=0.1) == []
+
+
+def test_rules_look_where_yesterday_erred():
+    company = [
+        Company(metadata={"lamp": "old" if row < 6 else "new"}, quality={"brightness": row / 29}) for row in range(30)
+    ]
+    rules = {rule["strategy"]: rule for rule in chosen_rules(a_day(company, [1] * 4 + [0] * 26), share=0.1)}
+    assert rules["metadata"]["condition"] == "metadata.lamp == 'old'"
+    assert (rules["quality"]["metric"], rules["quality"]["below"]) == ("brightness", pytest.approx(0.2))
+
+
+def test_novelty_is_measured_from_yesterdays_pictures():
+    near, far = Company(perceptual_hash=0b1), Company(perceptual_hash=-1)
+    day = replace(a_day([near, near], [0, 0]), company=[far, near])
+    assert novelty_bits(day) == [63, 0]
+
+
+def test_table_with_metadata_is_read(tmp_path):
+    (tmp_path / "people.csv").write_text("label,probability,age,town\n" + "1,0.75,30,Ulm\n0,0.5,41,Köln\n" * 50)
+    day = find_metadata_tables(tmp_path)["people"].draw(1)
+    seen = {(one.metadata["age"], one.metadata["town"]) for one in day.company}
+    assert seen == {(30.0, "Ulm"), (41.0, "Köln")}
+    assert set(day.errors.tolist()) == {0, 1}
