@@ -45,134 +45,117 @@ function geometry(image) {
   return [size, drawn, AXES.map((axis) => corner[axis] + offset[axis]), [top, right, bottom, left]];
 }
 
-class Marker {
-  #options;
-  #size;
-  #sheet;
-  #marks = [];
-  #selected;
-  #drag;
-  #origin = [0, 0];
+/**
+ * Start to mark on an image. `label()` tells what a new box is: where it returns undefined a user marks spots only. The
+ * others are the element's own ways to name and make things. Returns `tools`, which the panel shows while marking, and
+ * `correction`, which gives what was marked as on the wire; undefined if nothing was.
+ */
+export const mark = (root, image, label, say, button, h, style) => {
+  const [size] = geometry(image);
+  let marks = [];
+  let selected;
+  let drag;
+  let origin = [0, 0];
 
-  constructor(options) {
-    const { root, image, say, button, h, style } = options;
-    this.#options = options;
-    [this.#size] = geometry(image);
-    this.#sheet = h("div", {
-      className: "sheet",
-      onpointerdown: (event) => this.#down(event),
-      onpointermove: (event) => this.#move(event),
-      onlostpointercapture: () => (this.#drag = undefined),
-    });
-    style(root, CSS);
-    const middle = [0, 1, 0, 1].map((axis) => this.#size[axis] / 2);
-    const add = button("add", () => this.#add(middle)?.node.focus());
-    const remove = button("remove", () => this.#remove(this.#selected));
-    /** What the panel shows while marking. */
-    this.tools = h("div", { tabIndex: -1 }, say("hint"), h("div", { className: "row" }, add, remove), this.#sheet);
-    requestAnimationFrame(() => this.#follow());
-  }
-
-  /** Return what was marked, as on the wire; undefined if nothing was. */
-  correction() {
-    const points = [];
-    const boxes = [];
-    for (const { label, isSpot, corners } of this.#marks) {
-      const [x_min, y_min, x_max, y_max] = corners;
-      if (isSpot) points.push({ x: x_min, y: y_min });
-      else boxes.push({ action: "add", label, x_min, y_min, x_max, y_max });
-    }
-    return this.#marks[0] && { image_size: this.#size, points, boxes };
-  }
-
-  #add(corners) {
-    const { h, label } = this.#options;
-    if (this.#marks.length >= MOST_MARKS) return undefined;
-    const mark = { label: label() };
-    mark.node = h("button", {
+  const add = (corners) => {
+    if (marks.length >= MOST_MARKS) return undefined;
+    const node = h("button", {
       type: "button",
-      onkeydown: (event) => this.#press(event, mark),
-      onfocus: () => (this.#selected = mark),
+      onkeydown: (event) => press(event, made),
+      onfocus: () => (selected = made),
     });
-    this.#marks.push(mark);
-    this.#sheet.append(mark.node);
-    this.#shift(mark, corners, [0, 0]);
-    return mark;
-  }
+    const made = { label: label(), node };
+    marks.push(made);
+    sheet.append(node);
+    shift(made, corners, [0, 0]);
+    return made;
+  };
 
-  #remove(mark) {
-    mark?.node.remove();
-    this.#marks = this.#marks.filter((other) => other !== mark);
-    this.tools.focus();
-  }
+  const remove = () => {
+    selected?.node.remove();
+    marks = marks.filter((other) => other !== selected);
+    tools.focus();
+  };
 
   /** Move a mark, or its last corner alone, and give it its name; whole pixels, inside the image. */
-  #shift(mark, from, by, isResize) {
-    const isBox = isResize && mark.label !== undefined;
-    const size = this.#size;
-    const clamp = (value, most) => Math.round(Math.min(Math.max(value, 0), most));
+  const shift = (moved, from, by, isResize) => {
+    const isBox = isResize && moved.label !== undefined;
     const [[x0, x1], [y0, y1]] = AXES.map((axis) => {
       const [low, high] = [from[axis], from[axis + 2]];
-      const moved = clamp((isBox ? high : low) + by[axis], size[axis] - (isBox ? 0 : high - low));
-      const start = isBox ? Math.min(low, moved, size[axis] - 1) : moved;
-      return [start, isBox ? Math.max(low, moved, start + 1) : moved + high - low].map(Math.round);
+      const room = size[axis] - (isBox ? 0 : high - low);
+      const to = Math.round(Math.min(Math.max((isBox ? high : low) + by[axis], 0), room));
+      const start = isBox ? Math.min(low, to, size[axis] - 1) : to;
+      return [start, isBox ? Math.max(low, to, start + 1) : to + high - low].map(Math.round);
     });
-    mark.corners = [x0, y0, x1, y1];
-    mark.isSpot = x0 === x1;
-    const { node } = mark;
+    const { node } = moved;
+    moved.corners = [x0, y0, x1, y1];
+    const isSpot = x0 === x1;
     const [left, top, width, height] = [x0, y0, x1 - x0, y1 - y0].map((px, index) => (px / size[index % 2]) * 100 + "%");
-    node.className = mark.isSpot ? "spot" : "";
-    node.style.cssText = `left:${left};top:${top}` + (mark.isSpot ? "" : `;width:${width};height:${height}`);
-    node.ariaLabel = [this.#options.say("marked"), x0, y0, ...(mark.isSpot ? [] : [x1, y1, mark.label])].join(" ");
-  }
+    node.className = isSpot ? "spot" : "";
+    node.style.cssText = `left:${left};top:${top}` + (isSpot ? "" : `;width:${width};height:${height}`);
+    node.ariaLabel = [say("marked"), x0, y0, ...(isSpot ? [] : [x1, y1, moved.label])].join(" ");
+  };
 
-  #press(event, mark) {
-    const { key, shiftKey } = event;
-    const step = Math.ceil(this.#size[0] / 100);
-    const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[key];
-    if (key === "Delete") this.#remove(mark);
+  const press = (event, pressed) => {
+    const step = Math.ceil(size[0] / 100);
+    const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+    if (event.key === "Delete") remove();
     if (!by) return;
     event.preventDefault();
-    this.#shift(mark, mark.corners, by, shiftKey);
-  }
+    shift(pressed, pressed.corners, by, event.shiftKey);
+  };
 
   /** What is between two places on the screen, in the image's pixels. */
-  #between(one, other) {
-    const { width, height } = this.#sheet.getBoundingClientRect();
-    return [((other.x - one.x) / width) * this.#size[0], ((other.y - one.y) / height) * this.#size[1]];
-  }
+  const between = (one, other) => {
+    const { width, height } = sheet.getBoundingClientRect();
+    return [((other.x - one.x) / width) * size[0], ((other.y - one.y) / height) * size[1]];
+  };
 
-  #down(event) {
-    event.preventDefault(); // no selection of text; focus is given below
-    const old = this.#marks.find(({ node }) => node === event.target);
-    const at = this.#between(this.#sheet.getBoundingClientRect(), event);
-    const mark = old ?? this.#add([...at, ...at]);
-    if (!mark) return;
-    this.#sheet.setPointerCapture(event.pointerId);
-    mark.node.focus({ preventScroll: true });
-    this.#drag = { mark, from: event, corners: mark.corners, isNew: !old };
-  }
-
-  #move(event) {
-    const drag = this.#drag;
-    if (!drag || (!drag.isMoved && Math.hypot(event.x - drag.from.x, event.y - drag.from.y) < TAP_PX)) return;
-    drag.isMoved = true;
-    this.#shift(drag.mark, drag.corners, this.#between(drag.from, event), drag.isNew);
-  }
-
-  #follow() {
-    const [, drawn, corner, cut] = geometry(this.#options.image);
+  const follow = () => {
+    const [, drawn, corner, cut] = geometry(image);
     // measured, not computed: a transformed ancestor moves what is fixed
-    const own = this.#sheet.getBoundingClientRect();
-    const origin = (this.#origin = [this.#origin[0] + corner[0] - own.x, this.#origin[1] + corner[1] - own.y]);
+    const own = sheet.getBoundingClientRect();
+    origin = [origin[0] + corner[0] - own.x, origin[1] + corner[1] - own.y];
     const clip = cut.map((px) => px - 24 + "px").join(" ");
     const [left, top, width, height] = [...origin, ...drawn].map((px) => px + "px");
-    this.#sheet.style.cssText = `left:${left};top:${top};width:${width};height:${height};clip-path:inset(${clip})`;
-    if (this.#sheet.isConnected) requestAnimationFrame(() => this.#follow());
-  }
-}
+    sheet.style.cssText = `left:${left};top:${top};width:${width};height:${height};clip-path:inset(${clip})`;
+    if (sheet.isConnected) requestAnimationFrame(follow);
+  };
 
-/**
- * Start to mark on an image. `label()` tells what a new box is: where it returns undefined a user marks spots only.
- */
-export const mark = (options) => new Marker(options);
+  const sheet = h("div", {
+    className: "sheet",
+    onpointerdown: (event) => {
+      event.preventDefault(); // no selection of text; focus is given below
+      const old = marks.find(({ node }) => node === event.target);
+      const at = between(sheet.getBoundingClientRect(), event);
+      const taken = old ?? add([...at, ...at]);
+      if (!taken) return;
+      sheet.setPointerCapture(event.pointerId);
+      taken.node.focus({ preventScroll: true });
+      drag = { taken, from: event, corners: taken.corners, isNew: !old };
+    },
+    onpointermove: (event) => {
+      if (!drag || (!drag.isMoved && Math.hypot(event.x - drag.from.x, event.y - drag.from.y) < TAP_PX)) return;
+      drag.isMoved = true;
+      shift(drag.taken, drag.corners, between(drag.from, event), drag.isNew);
+    },
+    onlostpointercapture: () => (drag = undefined),
+  });
+  const middle = [0, 1, 0, 1].map((axis) => size[axis] / 2);
+  const buttons = [button("add", () => add(middle)?.node.focus()), button("remove", remove)];
+  const tools = h("div", { tabIndex: -1 }, say("hint"), h("div", { className: "row" }, ...buttons), sheet);
+  style(root, CSS);
+  requestAnimationFrame(follow);
+
+  const correction = () => {
+    const points = [];
+    const boxes = [];
+    for (const { label, corners } of marks) {
+      const [x_min, y_min, x_max, y_max] = corners;
+      if (x_min === x_max) points.push({ x: x_min, y: y_min });
+      else boxes.push({ action: "add", label, x_min, y_min, x_max, y_max });
+    }
+    return marks[0] && { image_size: size, points, boxes };
+  };
+  return { tools, correction };
+};

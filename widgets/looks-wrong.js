@@ -174,16 +174,6 @@ function refresh(sample) {
   for (const [element, draw] of elements) if (element.sample === sample) draw();
 }
 
-function startOutbox() {
-  for (const key of keys(STATE)) if (Date.now() - read(key).at > 30 * DAY_MS) drop(key);
-  for (const name of ["online", "pageshow", "visibilitychange"]) addEventListener(name, drain);
-  addEventListener("pagehide", () => {
-    // what waited for the answer before it
-    for (const entry of waiting()) if (!entry.next && !entry.late) post(entry);
-  });
-  drain();
-}
-
 // The element.
 
 const CSS = `
@@ -251,10 +241,11 @@ export class LooksWrong extends (globalThis.HTMLElement ?? Object) {
 
   connectedCallback() {
     for (const name of NAMES) {
-      if (!this.hasOwnProperty(name)) continue;
-      const value = this[name]; // set before the element was defined, so it hides the accessor
-      delete this[name];
-      this[name] = value;
+      if (this.hasOwnProperty(name)) {
+        const value = this[name]; // set before the element was defined, so it hides the accessor
+        delete this[name];
+        this[name] = value;
+      }
     }
     this.#nodes ??= this.#build();
     elements.set(this, () => this.#draw());
@@ -294,10 +285,10 @@ export class LooksWrong extends (globalThis.HTMLElement ?? Object) {
     if (!sample || !token || !isVerdict) {
       throw new TypeError("needs sample, token and a verdict, got " + verdict);
     }
-    // randomUUID is undefined on insecure origins, where a blob's address ends with a UUID too
-    const id = crypto.randomUUID?.() ?? URL.createObjectURL(new Blob()).slice(-36);
-    comment = comment ? [...comment].slice(0, COMMENT_CHARS).join("") : undefined;
-    const body = { id, sample_id: sample, token, verdict, correction, comment };
+    // a blob's address ends with a UUID, on insecure origins too, where crypto.randomUUID is undefined
+    const id = URL.createObjectURL(new Blob()).slice(-36);
+    const text = [...(comment ?? "")].slice(0, COMMENT_CHARS).join("");
+    const body = { id, sample_id: sample, token, verdict, correction, comment: text || undefined };
     if (!undo) remember(sample, { verdict, id, failed: false });
     const answer = { id, sample, undo, body };
     enqueue({ ...answer, url: this.#url("feedback") });
@@ -415,9 +406,10 @@ export class LooksWrong extends (globalThis.HTMLElement ?? Object) {
     const bar = h("div", { part: "bar", className: "row", role: "group" }, right, wrong, undo, status);
     root.append(bar);
     root.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.#isOpen()) return;
-      event.stopPropagation();
-      this.#close(true);
+      if (event.key === "Escape" && this.#isOpen()) {
+        event.stopPropagation();
+        this.#close(true);
+      }
     });
     return { bar, right, wrong, undo, status };
   }
@@ -431,7 +423,7 @@ export class LooksWrong extends (globalThis.HTMLElement ?? Object) {
 
   #buildPanel() {
     const wants = (this.correct ?? "").split(" ");
-        const labels = this.labels ?? [];
+    const labels = this.labels ?? [];
     const image = wants.includes("image") && this.#image();
     const field = (name, tag, properties) =>
       h("label", {}, this.#say(name), h(tag, { name, part: name, dir: "auto", ...properties }));
@@ -475,15 +467,9 @@ export class LooksWrong extends (globalThis.HTMLElement ?? Object) {
     try {
       const { mark } = await import("./looks-wrong-marker.js");
       if (this.#marker || !button.isConnected) return;
-      this.#marker = mark({
-        root: this.shadowRoot,
-        image,
-        label,
-        say: (name) => this.#say(name),
-        button: (name, onclick) => this.#button(name, onclick),
-        h,
-        style,
-      });
+      const say = (name) => this.#say(name);
+      const make = (name, onclick) => this.#button(name, onclick);
+      this.#marker = mark(this.shadowRoot, image, label, say, make, h, style);
       button.replaceWith(this.#marker.tools);
       this.#marker.tools.focus();
       image.scrollIntoView(); // above a popover, which takes the lower half at most
@@ -535,6 +521,12 @@ export class LooksWrong extends (globalThis.HTMLElement ?? Object) {
 NAMES.forEach((name) => LooksWrong.property(name));
 
 if (globalThis.customElements && !customElements.get("looks-wrong")) {
-  startOutbox();
+  for (const key of keys(STATE)) if (Date.now() - read(key).at > 30 * DAY_MS) drop(key);
+  for (const name of ["online", "pageshow", "visibilitychange"]) addEventListener(name, drain);
+  addEventListener("pagehide", () => {
+    // what waited for the answer before it
+    for (const entry of waiting()) if (!entry.next && !entry.late) post(entry);
+  });
+  drain();
   customElements.define("looks-wrong", LooksWrong);
 }
