@@ -8,7 +8,7 @@ the shell counts, under a lock, and tells what was spent.
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -80,6 +80,15 @@ class Budget:
     audit_share: float = AUDIT_SHARE
     #: no reporter gets more than this of each limit
     reporter_share: float = REPORTER_SHARE
+    #: taken once: decisions look up by it
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        limits = (self.allowances, self.is_held, self.per_stream, self.per_reporter)
+        object.__setattr__(self, "_hash", hash((limits, self.audit_share, self.reporter_share)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def period(self) -> Period:
@@ -141,27 +150,40 @@ def caps(payer: Payer, now: datetime) -> list[Cap]:
     ['rule:empty']
     """
     found: list[Cap] = []
+    minute = now.timestamp() // _SECONDS[Period.MINUTE]
     for scope, budget in ((f"rule:{payer.rule}", payer.rule_budget), ("all", payer.policy_budget)):
         if budget is not None:
-            found += _caps_of(scope, budget, payer, now)
+            found += _caps_of(scope, budget, payer.stream, payer.reporters, minute)
     return found
 
 
-def _caps_of(scope: str, budget: Budget, payer: Payer, now: datetime) -> Iterator[Cap]:
+@functools.lru_cache(maxsize=4096)  # within a minute the samples of one stream meet the same accounts
+def _caps_of(
+    scope: str, budget: Budget, stream: str | None, reporters: tuple[str, ...], minute: float
+) -> tuple[Cap, ...]:
     prefix = "" if scope == "all" else f"{scope}/"
     has_reserve = scope == "all" and budget.audit_share > 0
+    found: list[Cap] = []
     for allowance in () if budget.is_held else budget.allowances:
-        start = allowance.period.start(now)
+        start = _start_in(allowance, minute)
         reserved = _part(allowance, budget.audit_share, "audit", start) if has_reserve else None
-        yield _cap(allowance, scope, start, reserved)
+        found.append(_cap(allowance, scope, start, reserved))
         if budget.reporter_share < 1:
-            for reporter in payer.reporters:
-                yield _part(allowance, budget.reporter_share, f"{prefix}reporter:{reporter}", start, at_least=1)
+            found += [
+                _part(allowance, budget.reporter_share, f"{prefix}reporter:{reporter}", start, at_least=1)
+                for reporter in reporters
+            ]
     for allowance in budget.per_stream:
-        yield _cap(allowance, f"{prefix}stream:{payer.stream or ''}", allowance.period.start(now))
+        found.append(_cap(allowance, f"{prefix}stream:{stream or ''}", _start_in(allowance, minute)))
     for allowance in budget.per_reporter:
-        for reporter in payer.reporters:
-            yield _cap(allowance, f"{prefix}reporter:{reporter}", allowance.period.start(now))
+        start = _start_in(allowance, minute)
+        found += [_cap(allowance, f"{prefix}reporter:{reporter}", start) for reporter in reporters]
+    return tuple(found)
+
+
+def _start_in(allowance: Allowance, minute: float) -> datetime:
+    seconds = _SECONDS[allowance.period]
+    return _start(seconds, minute * _SECONDS[Period.MINUTE] // seconds)
 
 
 def _cap(allowance: Allowance, name: str, start: datetime, reserved: Cap | None = None) -> Cap:
