@@ -18,7 +18,7 @@ from queue_server.core.policy import ArchiveReason, State
 from queue_server.label_studio import ChangedTask, LabelStudio, RawAnnotation
 from queue_server.projects import controls_of, each_target
 from queue_server.proposals import proposal_of
-from queue_server.store import annotations, changes, labeling_tasks, looks, projects, samples, targets
+from queue_server.store import annotations, changes, labeling_tasks, looks, measuring, projects, samples, targets
 from queue_server.store.engine import reading, writing
 from queue_server.store.labeling_tasks import Pushed, TaskState
 from queue_server.store.targets import Lease
@@ -131,6 +131,8 @@ def _take_task(session: Session, source: _Source, task: ChangedTask, *, now: dat
     ]
     gone = _mark_gone(session, sample.id, task, now)
     looks.settle(session, sample, row, task=Task(source.project.task), now=now)
+    if kept or gone:
+        measuring.keep_changed(session, sample)
     if (kept or gone) and changes.last(session, sample.id).id == known.id:
         # Another annotation in the same state is a change all the same.
         changes.record(session, sample, now=now)

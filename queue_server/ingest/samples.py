@@ -14,12 +14,13 @@ from feedback_sdk.types import ImageNeed
 from feedback_sdk.wire import to_wire
 from queue_server import models
 from queue_server.backend import Backend
+from queue_server.core.metrics import VERSION as METRICS_VERSION
 from queue_server.core.policy import ArchiveReason, Policy, State, Trigger
 from queue_server.core.uncertainty import confidence
 from queue_server.errors import FieldError, ProblemError
 from queue_server.images import CheckedImage
 from queue_server.ingest import checks
-from queue_server.store import changes, decisions, feedback, projects, samples, showings, streams
+from queue_server.store import changes, decisions, feedback, measuring, projects, samples, showings, streams
 from queue_server.store.engine import reading, writing
 
 _CORRECTION = TypeAdapter(types.Correction)
@@ -153,6 +154,7 @@ def _insert(
     if prediction is not None:
         session.add(_prediction_row(row, prediction, is_shown=True, now=now))
     session.flush()
+    measuring.keep_arrived(session, row, prediction)
     return row
 
 
@@ -185,6 +187,7 @@ def _image_row(checked: CheckedImage, now: datetime) -> models.Image:
         size_bytes=len(checked.content),
         perceptual_hash=checked.perceptual_hash,
         quality=dict(checked.quality),
+        measured=METRICS_VERSION,
         created_at=now,
     )
 
@@ -240,6 +243,7 @@ def _attach(
     """Give a sample its image, and decide anew: rules may look at it, and it may show what is queued already."""
     samples.keep_image(session, _image_row(checked, now))
     samples.attach_image(session, sample, image_sha256=checked.sha256, sent_sha256=sent_sha256)
+    measuring.keep_changed(session, sample)
     decisions.redecide(session, sample, trigger=Trigger.IMAGE, now=now)
 
 
@@ -266,6 +270,8 @@ def take_prediction(
         if sample.model_version is None:
             _show(session, sample, prediction)
         session.flush()
+        if sample.model_version == prediction.model_version:
+            measuring.keep_changed(session, sample)
         decisions.redecide(session, sample, trigger=Trigger.PREDICTION, now=now)
         return True
 
