@@ -1,7 +1,7 @@
 """Collect what is wrong with a file, so that a person hears all of it at once."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from queue_server.errors import FieldError, PolicyError
@@ -45,3 +45,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     found = difflib.get_close_matches(word, list(known), n=1)
     return f": did you mean {found[0]}?" if found else ""
+
+
+def refuse_unknown(path: str, item: Mapping[object, object], known: Iterable[str], faults: Faults) -> None:
+    """Add a fault for each key that is not known, with the one that was probably meant.
+
+    >>> faults = Faults()
+    >>> refuse_unknown("", {"rules": []}, ["rules"], faults)
+    >>> bool(faults)
+    False
+    """
+    known = tuple(known)
+    for key in item:
+        if key not in known:
+            message = f"is not known here, must be one of {', '.join(known)}{nearest(str(key), known)}"
+            faults.add(f"{path}.{key}" if path else str(key), message)

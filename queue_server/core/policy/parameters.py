@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
 from queue_server.core.policy.conditions import Condition, parse_condition
+from queue_server.core.policy.faults import Faults
 from queue_server.errors import PolicyError
 
 Json = dict[str, object]
@@ -248,6 +249,20 @@ class Span:
         """Return its JSON Schema."""
         found: Json = {"type": ["string", "number"], "pattern": r"^\d+(\.\d+)?\s*[smhd]?$", "description": self.about}
         return found if self.default is None else found | {"default": self.default}
+
+
+def read_all(
+    path: str, item: Mapping[object, object], parameters: Mapping[str, Parameter], faults: Faults
+) -> dict[str, Value]:
+    """Return the value of each parameter, None where it is at fault, which is kept.
+
+    >>> read_all("rule", {}, {"rate": Amount(about="", default=0.5)}, Faults())
+    {'rate': 0.5}
+    """
+    return {
+        key: faults.hear(lambda key=key, bound=bound: bound.read(f"{path}.{key}", item.get(key)))  # type: ignore[misc]  # bound now
+        for key, bound in parameters.items()
+    }
 
 
 def read_seconds(path: str, value: object) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from queue_server.core.policy.budget import AUDIT_SHARE, REPORTER_SHARE, Allowance, Budget, Period
 from queue_server.core.policy.conditions import Condition
-from queue_server.core.policy.faults import Faults, nearest
+from queue_server.core.policy.faults import Faults, nearest, refuse_unknown
 from queue_server.core.policy.parameters import (
     Amount,
     Choice,
@@ -18,6 +18,7 @@ from queue_server.core.policy.parameters import (
     Span,
     Threshold,
     Value,
+    read_all,
 )
 from queue_server.core.policy.rules import SILENCE, NearDuplicates, Policy, Route, Rule, SilenceAffirms, Strategy
 from queue_server.errors import PolicyError
@@ -141,9 +142,9 @@ def _parse_rule(path: str, item: object, strategies: Strategies) -> Rule:
             f"{path}.strategy", f"must be one of {known}, got {strategy_name!r}{nearest(strategy_name, strategies)}"
         )
     faults = Faults()
-    _refuse_unknown(path, item, ("strategy", *COMMON, "route", "budget", *strategy.parameters), faults)
-    common = _read_all(path, item, COMMON, faults)
-    parameters = _read_all(path, item, strategy.parameters, faults)
+    refuse_unknown(path, item, ("strategy", *COMMON, "route", "budget", *strategy.parameters), faults)
+    common = read_all(path, item, COMMON, faults)
+    parameters = read_all(path, item, strategy.parameters, faults)
     route = faults.hear(lambda: _parse_route(f"{path}.route", item.get("route")))
     budget = faults.hear(lambda: _parse_budget(f"{path}.budget", item.get("budget")))
     if budget is not None and (strategy.is_audit or strategy.is_by_hand):
@@ -169,27 +170,10 @@ def _parse_rule(path: str, item: object, strategies: Strategies) -> Rule:
     )
 
 
-def _read_all(
-    path: str, item: Mapping[object, object], parameters: Mapping[str, Parameter], faults: Faults
-) -> dict[str, Value]:
-    return {
-        key: faults.hear(lambda key=key, bound=bound: bound.read(f"{path}.{key}", item.get(key)))  # type: ignore[misc]  # bound now
-        for key, bound in parameters.items()
-    }
-
-
-def _refuse_unknown(path: str, item: Mapping[object, object], known: Iterable[str], faults: Faults) -> None:
-    known = tuple(known)
-    for key in item:
-        if key not in known:
-            message = f"is not known here, must be one of {', '.join(known)}{nearest(str(key), known)}"
-            faults.add(f"{path}.{key}" if path else str(key), message)
-
-
 def _mapping(path: str, value: object, known: Iterable[str], faults: Faults) -> Mapping[object, object]:
     if not isinstance(value, Mapping):
         raise PolicyError(path, f"must be a mapping with {', '.join(known)}, got {value!r}")
-    _refuse_unknown(path, value, known, faults)
+    refuse_unknown(path, value, known, faults)
     return value
 
 
@@ -197,7 +181,7 @@ def _parse_route(path: str, value: object) -> Route | None:
     if value is None:
         return None
     faults = Faults()
-    given = _read_all(path, _mapping(path, value, ROUTE, faults), ROUTE, faults)
+    given = read_all(path, _mapping(path, value, ROUTE, faults), ROUTE, faults)
     project, tab = given["project"], given["tab"]
     if project is None and tab is None:
         faults.add(path, "must name a project, a tab, or both")
@@ -217,7 +201,7 @@ def _parse_budget(path: str, value: object) -> Budget | None:
     known = (*ALLOWANCES, "per_stream", "per_reporter", *BUDGET)
     item = _mapping(path, value, known, faults)
     allowances = faults.hear(lambda: _parse_allowances(path, item)) or ()
-    said = _read_all(path, item, BUDGET, faults)
+    said = read_all(path, item, BUDGET, faults)
     is_held = said["mode"] == "held"
     caps = {name: _parse_caps(f"{path}.{name}", item.get(name), faults) for name in ("per_stream", "per_reporter")}
     if not faults and not allowances and not any(caps.values()):
@@ -269,7 +253,7 @@ def _parse_near_duplicates(path: str, value: object) -> NearDuplicates | None:
     if value is None:
         return None
     faults = Faults()
-    given = _read_all(path, _mapping(path, value, NEAR, faults), NEAR, faults)
+    given = read_all(path, _mapping(path, value, NEAR, faults), NEAR, faults)
     faults.check()
     return NearDuplicates(
         distance=int(_number(given["distance"])),

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 
 from feedback_sdk.types import Task
+from queue_server.core.alerts.channels import channels_schema
+from queue_server.core.alerts.reading import alerts_schema
 from queue_server.core.policy.parameters import Json, Parameter, Span
 from queue_server.core.policy.reading import ALLOWANCES, BUDGET, COMMON, NEAR, ROUTE, Strategies
 from queue_server.core.policy.rules import SILENCE, Strategy
+from queue_server.core.retraining import retraining_schema
+from queue_server.core.slices import slices_schema
 from queue_server.errors import PolicyError
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -55,6 +59,10 @@ def project_schema(strategies: Strategies) -> Json:
                     "description": "pages that may post by token or publishable key: scheme://host[:port]; absent: any",
                 },
                 "label_studio": _object({"project": _TITLE}, required=("project",)),
+                "slices": slices_schema(),
+                "channels": channels_schema(),
+                "alerts": alerts_schema(),
+                "retraining": retraining_schema(),
             },
             required=("project", "task", "labels"),
         ),

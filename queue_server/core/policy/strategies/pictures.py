@@ -86,7 +86,7 @@ STRATEGIES: dict[str, Strategy] = {
         priority=30,
         check=one_of("below", "above"),
         parameters={
-            "metric": Name(about="brightness, contrast, sharpness, width, height, area, aspect_ratio, or one of yours"),
+            "metric": Name(about="width, height, or one of an image, such as brightness (docs/metrics.md)"),
             "below": Amount(about="values below it match", at_least=-1e12, at_most=1e12, is_optional=True),
             "above": Amount(about="values above it match", at_least=-1e12, at_most=1e12, is_optional=True),
         },
