@@ -18,7 +18,7 @@ demo: ## run the whole loop on this machine; ARGS="--once" plays it through with
 
 test: ## run all tests; ARGS="tests/core -x" for some of them
 	@$(SETUP) app label-studio services
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 adapters: ## test what the SDK does with other packages, with the real ones (some GB of them)
 	@$(SETUP) adapters services

@@ -11,16 +11,21 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from queue_server.api import (
+    alerts,
     changes,
     exports,
     feedback,
     health,
+    meters,
+    models,
     policy,
     queries,
     reports,
     requests,
+    retraining,
     samples,
     shown,
+    slices,
     widgets,
 )
 from queue_server.api.answers import Problem, ProblemField
@@ -31,6 +36,7 @@ from queue_server.api.whole_tail import with_whole_tails
 from queue_server.backend import Backend, open_backend
 from queue_server.errors import BlobError, ProblemError
 from queue_server.logs import configure_logs
+from queue_server.meters import REQUEST_SECONDS, REQUESTS
 from queue_server.pages import blueprint as pages
 from queue_server.settings import load
 from queue_server.store.engine import check_schema
@@ -51,7 +57,24 @@ def create_app(backend: Backend | None = None) -> Flask:
     app.extensions["lookswrong"] = backend
     app.extensions["lookswrong_limits"] = RateLimits(backend.settings.broker_url)
     _limit_bodies(app, backend)
-    for module in (samples, requests, changes, feedback, shown, queries, reports, exports, policy, health, widgets):
+    for module in (
+        samples,
+        requests,
+        changes,
+        feedback,
+        shown,
+        queries,
+        reports,
+        slices,
+        models,
+        alerts,
+        retraining,
+        exports,
+        policy,
+        health,
+        meters,
+        widgets,
+    ):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(pages)
     _add_description(app)
@@ -134,13 +157,20 @@ def _add_log(app: Flask) -> None:
 
     @app.after_request
     def log_request(response: Response) -> Response:
+        seconds = time.perf_counter() - g.started if "started" in g else None
+        # Not the path, nor a method that anybody makes up: each would have a count of its own.
+        rule = request.url_rule
+        labels = (request.method, rule.rule) if rule is not None else ("none", "none")
+        REQUESTS.labels(*labels, response.status_code).inc()
+        if seconds is not None:
+            REQUEST_SECONDS.labels(*labels).observe(seconds)
         _log.info(
             "request",
             action="request",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            seconds=round(time.perf_counter() - g.started, 4) if "started" in g else None,
+            seconds=round(seconds, 4) if seconds is not None else None,
             bytes_in=request.content_length,
         )
         return response

@@ -12,9 +12,10 @@ from queue_server.projects import controls_of, ensure_webhook, open_label_studio
 from queue_server.proposals import proposal_of
 from queue_server.readiness import check_readiness
 from queue_server.settings import Settings
-from queue_server.store import labeling_tasks, projects, targets
+from queue_server.store import labeling_tasks, notifications, projects, targets
 from queue_server.store.engine import reading
 from queue_server.store.labeling_tasks import TaskState
+from queue_server.store.notifications import NotificationState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ _REMEDIES = {
 
 
 def examine(backend: Backend) -> Iterator[Finding]:
-    """Check secret, database, images, broker and Label Studio, one after the other."""
+    """Check secret, database, images, broker, channels and Label Studio, one after the other."""
     yield _secret(backend.settings)
     parts = check_readiness(backend).parts
     has_database = parts["database"].status == "ok"
@@ -49,7 +50,21 @@ def examine(backend: Backend) -> Iterator[Finding]:
         is_embedded = name == "broker" and not backend.settings.broker_url
         detail = "not set: `lookswrong serve` embeds one" if is_embedded else part.detail
         yield Finding(name=name, detail=detail, remedy="" if is_embedded or part.status == "ok" else remedy)
+    if has_database:
+        yield from _channels(backend)
     yield from _label_studio(backend, has_database=has_database)
+
+
+def _channels(backend: Backend) -> Iterator[Finding]:
+    """Tell of each channel through which the last message did not go."""
+    with reading(backend.engine) as session:
+        known = projects.all_projects(session)
+        last = [(project, row) for project in known for row in notifications.last_of_channels(session, project.id or 0)]
+    for project, row in last:
+        if row.state != NotificationState.SENT and row.last_error is not None:
+            remedy = f"mend the channel, then try it: lookswrong alerts test {row.channel} --project {project.name}"
+            name = f"channel {row.channel} of {project.name}"
+            yield Finding(name=name, detail=row.last_error[:300], remedy=remedy)
 
 
 def _secret(settings: Settings) -> Finding:

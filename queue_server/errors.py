@@ -8,6 +8,9 @@ ServerError
 ├── ImageError(field)                    bytes that are no image we take
 ├── BlobError                            the image store does not answer, or is full
 ├── LabelStudioError(permanent, status)  Label Studio refused, or could not be reached
+├── AlertError(field, is_missing)        what a person wants of an alert cannot be
+├── FigureError                          a figure that cannot be read as an alert asks for it
+├── NotifyError(permanent, status)       a channel refused a message, or could not be reached
 ├── ExportError                          a format that cannot hold the task, an unknown format
 └── ProcessError                         a process that we started did not come up
 """
@@ -86,6 +89,31 @@ class LabelStudioError(ServerError):
     """Label Studio refused a call or could not be reached.
 
     `permanent`: the same call would fail again; `status` is None when no answer came.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, status: int | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.status = status
+
+
+class AlertError(ServerError):
+    """What a person wants of an alert cannot be done; `is_missing`: there is no such alert."""
+
+    def __init__(self, message: str, *, field: str = "name", is_missing: bool = False) -> None:
+        super().__init__(message)
+        self.field = field
+        self.is_missing = is_missing
+
+
+class FigureError(ServerError):
+    """A figure that cannot be read: of a slice that is gone, of another task, not measured here."""
+
+
+class NotifyError(ServerError):
+    """A channel refused a message or could not be reached; never with the channel's address, which may be a secret.
+
+    `permanent`: the same message would be refused again; `status` is None when no answer came.
     """
 
     def __init__(self, message: str, *, permanent: bool = False, status: int | None = None) -> None:

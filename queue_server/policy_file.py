@@ -10,18 +10,28 @@ from sqlmodel import Session
 
 from feedback_sdk.types import Task
 from queue_server import models
+from queue_server.core.alerts import (
+    AlertRule,
+    Channel,
+    alert_document,
+    channel_document,
+    parse_alerts,
+    parse_channels,
+)
 from queue_server.core.policy import parse_policy
 from queue_server.core.policy.faults import Faults, nearest
 from queue_server.core.policy.parameters import read_seconds
 from queue_server.core.policy.reading import PolicyText, budget_document, near_duplicates_document, rule_document
+from queue_server.core.retraining import RetrainingRule, parse_retraining, retraining_document
+from queue_server.core.slices import Slice, read_slices
 from queue_server.errors import PolicyError
 from queue_server.plugins import strategies
-from queue_server.store import projects, targets
+from queue_server.store import alerts, projects, slices, targets
 from queue_server.yaml_lines import read_yaml
 
 KEYS = (
     *("project", "task", "labels", "multi_label", "confirmation_window", "rules", "budget", "near_duplicates"),
-    *("silence_affirms", "origins", "label_studio"),
+    *("silence_affirms", "origins", "label_studio", "slices", "channels", "alerts", "retraining"),
 )
 #: as browsers send it: no path, no user, no upper case
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
@@ -45,6 +55,10 @@ class ProjectFile:
     #: None: any
     origins: tuple[str, ...] | None
     label_studio_title: str
+    slices: tuple[Slice, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    alerts: tuple[AlertRule, ...] = ()
+    retraining: RetrainingRule | None = None
 
 
 def parse(text: str, *, defaults: Mapping[str, object] | None = None) -> ProjectFile:
@@ -79,6 +93,11 @@ def parse_document(document: object) -> ProjectFile:
     policy = faults.hear(lambda: parse_policy(document, strategies()))
     origins = faults.hear(lambda: _origins(document.get("origins"), faults))
     title = faults.hear(lambda: _title(document.get("label_studio"), name))
+    parts = faults.hear(lambda: read_slices(document.get("slices")))
+    channels = faults.hear(lambda: parse_channels(document.get("channels")))
+    named = _channel_names(document.get("channels"))
+    watched = faults.hear(lambda: parse_alerts(document.get("alerts"), channels=named))
+    retraining = faults.hear(lambda: parse_retraining(document.get("retraining"), channels=named))
     if labels:
         _check_labels(document.get("rules"), labels, faults)
     _check(faults)
@@ -93,7 +112,16 @@ def parse_document(document: object) -> ProjectFile:
         policy=policy,
         origins=origins,
         label_studio_title=title or "",
+        slices=parts or (),
+        channels=channels or (),
+        alerts=watched or (),
+        retraining=retraining,
     )
+
+
+def _channel_names(value: object) -> list[str]:
+    """Return the names that alerts may use, those of channels with other faults too."""
+    return [str(name) for name in value] if isinstance(value, Mapping) else []
 
 
 def _check(faults: Faults) -> None:
@@ -155,10 +183,25 @@ def apply(session: Session, file: ProjectFile, *, now: datetime) -> Applied:
     project.multi_label = file.multi_label
     project.origins = list(file.origins) if file.origins is not None else None
     project.label_studio_title = file.label_studio_title
+    _watch(session, project, file, now)
     session.add(project)
     session.flush()
     is_new = _add_version(session, project, file, now)
     return Applied(project=project, is_new_version=is_new)
+
+
+def _watch(session: Session, project: models.Project, file: ProjectFile, now: datetime) -> None:
+    """Keep what is watched and who is told: no part of the policy, as no decision hangs on it.
+
+    Slices that the file does not name stay: they may be of the API's.
+    """
+    assert project.id is not None
+    for part in file.slices:
+        slices.keep(session, project.id, part, now=now)
+    project.channels = {channel.name: channel_document(channel) for channel in file.channels} or None
+    project.alerts = [alert_document(rule) for rule in file.alerts] or None
+    project.retraining = retraining_document(file.retraining) if file.retraining is not None else None
+    alerts.sync(session, project.id, file.alerts, now=now)
 
 
 def check_change(project: models.Project, file: ProjectFile) -> None:
@@ -190,6 +233,9 @@ def describe(project: models.Project, version: models.PolicyVersion) -> dict[str
         "silence_affirms": version.silence_affirms,
         "origins": project.origins,
         "label_studio": {"project": project.label_studio_title},
+        "channels": project.channels,
+        "alerts": project.alerts,
+        "retraining": project.retraining,
     }
 
 

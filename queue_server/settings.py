@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     #: how long a push may hold its tasks; must outlast a slow import
     lease_seconds: float = Field(default=120.0, gt=0)
     push_batch: int = Field(default=100, gt=0, le=1000)
+    #: a worker shows its jobs' figures there, for Prometheus; 0: the web process does, as it runs on the same machine
+    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
     decide_every_seconds: float = Field(default=2.0, gt=0)
     #: how often thresholds and rates that policies take from the traffic are looked after
     freeze_every_seconds: float = Field(default=60.0, gt=0)
@@ -59,6 +61,20 @@ class Settings(BaseSettings):
     pull_hint_every_seconds: float = Field(default=3.0, gt=0)
     #: how often everything is pulled, whether or not Label Studio said something
     pull_every_seconds: float = Field(default=60.0, gt=0)
+    #: how often alerts that are due a look are looked for, and what is to be said is sent
+    alerts_every_seconds: float = Field(default=60.0, gt=0)
+    #: smtp://[user:password@]host[:port] or smtps://…; empty: no e-mail
+    smtp_url: str = Field(default="", repr=False)
+    mail_from: str = Field(default="Looks Wrong <looks-wrong@localhost>", min_length=3, max_length=200)
+    #: how often the figures that pages show are made, where that is quick
+    snapshot_every_seconds: float = Field(default=60.0, gt=0)
+
+    #: metrics of your own, as path.py:function, by commas
+    custom_metrics: str = ""
+    #: how often samples without metrics are looked for
+    measure_every_seconds: float = Field(default=60.0, gt=0)
+    #: how often metrics that hang on other samples are worked out: novelty, label quality, …
+    relate_every_seconds: float = Field(default=3600.0, gt=0)
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)  # type: ignore[arg-type]  # pydantic validates what comes

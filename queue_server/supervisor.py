@@ -121,6 +121,8 @@ def children(serving: Serving) -> tuple[Command, ...]:
     environment = {
         "LOOKSWRONG_DATA_DIR": str(serving.data_dir),
         "LOOKSWRONG_BROKER_URL": broker_url,
+        # web and worker count in one place, see `queue_server.meters`
+        "PROMETHEUS_MULTIPROC_DIR": str(serving.run_dir / "meters"),
         **serving.environment,
     }
     web = Command(

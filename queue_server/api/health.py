@@ -1,16 +1,15 @@
-"""Calls for those who run the server: alive, ready, metrics, the API's description; and Label Studio's webhook."""
+"""Calls for those who run the server: alive, ready; and Label Studio's webhook."""
 
 import hmac
 from importlib.metadata import version
 
 from flask import Blueprint, Response, request
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from queue_server.api.answers import Health
 from queue_server.api.endpoint import Answer, Call, backend, endpoint, now
 from queue_server.errors import ProblemError
 from queue_server.readiness import Readiness, check_readiness
-from queue_server.store import counts, projects
+from queue_server.store import projects
 from queue_server.store.engine import reading, writing
 
 blueprint = Blueprint("health", __name__)
@@ -36,29 +35,6 @@ def readyz() -> Answer[Readiness]:
     """Check each part; 503 only where nothing works without it."""
     found = check_readiness(backend())
     return Answer(status=503 if found.status == "down" else 200, value=found)
-
-
-@endpoint(blueprint, _open_call("GET", "/metrics", "Read Prometheus metrics.", answers={200: "text/plain"}))
-def metrics() -> Response:
-    """Read figures from the database, so they are right with any number of processes."""
-    registry = CollectorRegistry()
-    figures = {
-        "samples": Gauge("lookswrong_samples", "Samples", ["project", "state", "reason"], registry=registry),
-        "feedback": Gauge("lookswrong_feedback", "Feedback kept", ["project", "verdict"], registry=registry),
-        "tasks": Gauge("lookswrong_labeling_tasks", "Labeling tasks", ["project", "state"], registry=registry),
-    }
-    overdue = Gauge("lookswrong_overdue_decisions", "Samples whose decision is overdue", registry=registry)
-    with reading(backend().engine) as session:
-        overdue.set(counts.overdue(session, now()))
-        for project in projects.all_projects(session):
-            assert project.id is not None
-            for cell in counts.by_state(session, project.id):
-                figures["samples"].labels(project.name, cell.state, cell.reason or "").inc(cell.count)
-            for verdict, count in counts.feedback_by_verdict(session, project.id).items():
-                figures["feedback"].labels(project.name, verdict).set(count)
-            for state, count in counts.labeling_tasks_by_state(session, project.id).items():
-                figures["tasks"].labels(project.name, state).set(count)
-    return Response(generate_latest(registry), mimetype="text/plain; version=0.0.4")
 
 
 @endpoint(

@@ -30,6 +30,7 @@ from queue_server.errors import FieldError, ProblemError
 from queue_server.ingest.samples import image_need
 from queue_server.store import annotations, changes, decisions, feedback, labeling_tasks, samples
 from queue_server.store.engine import reading
+from queue_server.thumbnails import thumbnail
 
 blueprint = Blueprint("queries", __name__)
 
@@ -262,6 +263,8 @@ class ImageQuery:
 
     project: Annotated[int, Number(at_least=1, at_most=2**31 - 1)] | None = None
     signature: Annotated[str, Text(at_most=200)] | None = None
+    #: of a smaller copy, in pixels; one at least as wide is sent where the image is wider than that
+    width: Annotated[int, Number(at_least=1, at_most=960)] | None = None
 
     __pydantic_config__: ClassVar[dict[str, object]] = _QUERY
 
@@ -289,13 +292,21 @@ def get_image(sha256: str) -> Response:
         image = samples.project_has_image(session, project_id, sha256)
     if image is None:
         raise ProblemError(404, "no such image in this project")
-    content = backend().blobs.get(image.sha256)
-    response = send_file(io.BytesIO(content), mimetype=image.media_type, etag=image.sha256, conditional=True)
+    content, media_type, etag = _content(image, query.width)
+    response = send_file(io.BytesIO(content), mimetype=media_type, etag=etag, conditional=True)
     response.cache_control.private = True
     response.cache_control.max_age = 31_536_000
     response.cache_control.immutable = True
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _content(image: models.Image, width: int | None) -> tuple[bytes, str, str]:
+    """Return an image's bytes, or those of a smaller copy, with their media type and what names them."""
+    small = thumbnail(backend().blobs, image.sha256, width=width) if width is not None else None
+    if small is not None:
+        return small, "image/jpeg", f"{image.sha256}-{width}"
+    return backend().blobs.get(image.sha256), image.media_type, image.sha256
 
 
 def _image_project(sha256: str, query: ImageQuery) -> int:

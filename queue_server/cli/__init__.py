@@ -4,7 +4,19 @@ from typing import Any
 
 import click
 
-from queue_server.cli import loop, policy, projects, serving
+from queue_server.cli import (
+    alerts,
+    dataframe,
+    drift,
+    loop,
+    metrics,
+    models,
+    policy,
+    projects,
+    retraining,
+    serving,
+    slices,
+)
 from queue_server.errors import ServerError
 from queue_server.logs import configure_logs
 
@@ -26,5 +38,18 @@ def main() -> None:
     configure_logs()
 
 
-for command in (*serving.COMMANDS, *projects.COMMANDS, *policy.COMMANDS, *loop.COMMANDS):
+_COMMANDS = (
+    *serving.COMMANDS,
+    *projects.COMMANDS,
+    *policy.COMMANDS,
+    *drift.COMMANDS,
+    *alerts.COMMANDS,
+    *retraining.COMMANDS,
+    *slices.COMMANDS,
+    *metrics.COMMANDS,
+    *dataframe.COMMANDS,
+    *models.COMMANDS,
+    *loop.COMMANDS,
+)
+for command in _COMMANDS:
     main.add_command(command)

@@ -25,7 +25,7 @@ from queue_server.cli.opening import (
 )
 from queue_server.core.datasets import FORMATS, parse_include
 from queue_server.export import check_folder, prepare, write_folder
-from queue_server.reports import REPORTS, Narrowed, QualityReport, make_report, strata_csv
+from queue_server.reports import REPORTS, Narrowed, make_report, strata_csv
 from queue_server.store import projects
 from queue_server.store.engine import reading
 
@@ -105,7 +105,8 @@ def export(format_name: str, folder: Path, project_name: str | None, include: st
 @click.argument("name", type=click.Choice(list(REPORTS)), default="quality")
 @project_option
 @click.option("--model-version", help="The figures of this version alone.")
-@click.option("--since", type=Moment(), help="Captured from then on: a time, or how long ago.  [default: 30d]")
+@click.option("--since", type=Moment(), help="Captured since: a time, or how long ago.  [default: 30d, of drift 7d]")
+@click.option("--slice", "slice_name", help="The samples of this slice alone.")
 @click.option(
     "--strata", "strata_file", type=_new_file, help="Write what the accuracy stands on into this file, as CSV."
 )
@@ -115,18 +116,19 @@ def report(
     project_name: str | None,
     model_version: str | None,
     since: datetime | None,
+    slice_name: str | None,
     strata_file: Path | None,
     json_file: str | None,
 ) -> None:
     """Show a report of a project as JSON."""
     backend, _, project_id = chosen(project_name)
-    narrowed, at = Narrowed(model_version=model_version, since=since), now()
+    narrowed, at = Narrowed(model_version=model_version, since=since, slice=slice_name), now()
     with reading(backend.engine) as session:
         made = make_report(session, name, project_id=project_id, now=at, narrowed=narrowed)
         strata = strata_csv(session, narrowed, project_id=project_id, now=at) if strata_file is not None else ""
     if strata_file is not None:
         strata_file.write_text(strata, encoding="utf-8")
-    write_json(TypeAdapter(QualityReport).dump_python(made, mode="json"), json_file or "-")
+    write_json(TypeAdapter(type(made)).dump_python(made, mode="json"), json_file or "-")
 
 
 @click.command()

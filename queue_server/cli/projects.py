@@ -1,8 +1,7 @@
-"""Commands for projects, their keys and their models."""
+"""Commands for projects and their keys."""
 
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 import click
 
@@ -13,7 +12,7 @@ from queue_server.cli.opening import chosen, now, open_database, project_of, pro
 from queue_server.cli.tables import volume_lines
 from queue_server.ingest.freezing import freeze_figures
 from queue_server.policy_file import ProjectFile, apply, check_change, describe, is_other_policy, parse
-from queue_server.store import exports, keys, projects
+from queue_server.store import keys, projects
 from queue_server.store.engine import reading, writing
 
 
@@ -130,23 +129,4 @@ def revoke_key(kid: str) -> None:
     click.echo("revoked")
 
 
-@click.group()
-def model() -> None:
-    """Register versions of a project's model."""
-
-
-@model.command("add")
-@click.argument("name")
-@project_option
-@click.option("--trained-on", type=click.UUID, help="The export that it was trained on.")
-def add_model(name: str, project_name: str | None, trained_on: UUID | None) -> None:
-    """Register a model version, with the export that it was trained on."""
-    backend, found, project_id = chosen(project_name)
-    with writing(backend.engine) as session:
-        if trained_on is not None and exports.find(session, project_id, trained_on) is None:
-            raise click.ClickException(f"--trained-on must be an export of {found.name}, got {trained_on}")
-        projects.register_model_version(session, found, name=name, trained_on=trained_on, now=now())
-    click.echo(f"{found.name}: model version {name}")
-
-
-COMMANDS = (project, key, model)
+COMMANDS = (project, key)

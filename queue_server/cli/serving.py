@@ -1,6 +1,8 @@
 """Commands that run the server's processes."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import click
 
@@ -66,7 +68,18 @@ def _check_deployment() -> Settings:
     settings = load()
     _ = settings.secret_keys
     check_schema(open_backend(settings).engine)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_meters_folder(settings)))
     return settings
+
+
+def _meters_folder(settings: Settings) -> Path:
+    """Return where the processes of this machine count together, see `queue_server.meters`."""
+    folder = settings.data_dir.absolute() / "run" / "meters"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a web process with a database and an object store of its own needs no data directory
+        return Path(tempfile.mkdtemp(prefix="lookswrong-meters-"))
+    return folder
 
 
 def _become(argv: tuple[str, ...]) -> None:

@@ -4,11 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-import numpy as np
-
-from feedback_sdk.types import Keypoint, Mask, Polygon, Task
-from queue_server.core import rle
+from feedback_sdk.types import Keypoint, Task
 from queue_server.core.annotation import Annotation
+from queue_server.core.outlines import Region, regions_iou
 from queue_server.core.shapes import overlap
 
 #: Objects that overlap so much are the same one.
@@ -29,8 +27,8 @@ S = TypeVar("S", bound=Said)
 def agree(one: Annotation, other: Annotation, *, task: Task) -> bool:
     """Tell whether two annotations say the same: the same classes, the same count, or the same objects.
 
-    Boxes and masks are the same where they have one label and overlap by half (greedy, the best pairs first);
-    polygons and points are counted by label.
+    Boxes, masks and outlines are the same where they have one label and overlap by half (greedy, the best pairs first);
+    points are counted by label.
 
     >>> agree(Annotation(labels=("cat",)), Annotation(labels=("dog",)), task=Task.CLASSIFICATION)
     False
@@ -50,8 +48,8 @@ def common_objects(one: Annotation, other: Annotation) -> int:
     """
     return (
         len(overlap(one.boxes, other.boxes, at_least=SAME_OBJECT_IOU))
-        + _common_masks(one.masks, other.masks)
-        + _common_labels(one.polygons, other.polygons)
+        + _common_regions(one.masks, other.masks)
+        + _common_regions(one.polygons, other.polygons)
         + _common_labels(one.keypoints, other.keypoints)
     )
 
@@ -64,6 +62,8 @@ def majority(said: Sequence[S], *, task: Task) -> S | None:
     >>> majority([], task=Task.DETECTION) is None
     True
     """
+    if len(said) == 1:
+        return said[0]
     backers = [sum(agree(one.annotation, other.annotation, task=task) for other in said) for one in said]
     most = max(backers, default=0)
     if 2 * most <= len(said):
@@ -75,15 +75,15 @@ def _objects(annotation: Annotation) -> int:
     return sum(map(len, (annotation.boxes, annotation.masks, annotation.polygons, annotation.keypoints)))
 
 
-def _common_labels(ones: Sequence[Polygon | Keypoint], others: Sequence[Polygon | Keypoint]) -> int:
+def _common_labels(ones: Sequence[Keypoint], others: Sequence[Keypoint]) -> int:
     """Return how many of each label both have, summed."""
     return (Counter(one.label for one in ones) & Counter(other.label for other in others)).total()
 
 
-def _common_masks(ones: Sequence[Mask], others: Sequence[Mask]) -> int:
-    """Match masks of one label greedily, the best pairs first."""
+def _common_regions(ones: Sequence[Region], others: Sequence[Region]) -> int:
+    """Match regions of one label greedily, the best pairs first."""
     pairs = sorted(
-        (-_mask_iou(one, other), i, j)
+        (-regions_iou([one], [other]), i, j)
         for i, one in enumerate(ones)
         for j, other in enumerate(others)
         if one.label == other.label
@@ -94,11 +94,3 @@ def _common_masks(ones: Sequence[Mask], others: Sequence[Mask]) -> int:
             left.discard(i)
             right.discard(j)
     return len(ones) - len(left)
-
-
-def _mask_iou(one: Mask, other: Mask) -> float:
-    before, after = rle.decode(one.rle), rle.decode(other.rle)
-    if before.shape != after.shape:
-        return 0.0
-    union = np.count_nonzero(before | after)
-    return float(np.count_nonzero(before & after) / union) if union else 0.0

@@ -82,9 +82,19 @@ def iou(one: Box, other: Box) -> float:
     >>> iou(a, Box(label="a", x_min=1.0, y_min=0.0, x_max=3.0, y_max=2.0))
     0.3333333333333333
     """
-    common = area(clip(corners(one), corners(other)))
-    union = area(corners(one)) + area(corners(other)) - common
+    if one.rotation_degrees or other.rotation_degrees:
+        common = area(clip(corners(one), corners(other)))
+        union = area(corners(one)) + area(corners(other)) - common
+        return common / union if union > 0 else 0.0
+    width = min(one.x_max, other.x_max) - max(one.x_min, other.x_min)
+    height = min(one.y_max, other.y_max) - max(one.y_min, other.y_min)
+    common = max(0.0, width) * max(0.0, height)
+    union = _upright_area(one) + _upright_area(other) - common
     return common / union if union > 0 else 0.0
+
+
+def _upright_area(box: Box) -> float:
+    return (box.x_max - box.x_min) * (box.y_max - box.y_min)
 
 
 def overlap(ones: Sequence[Box], others: Sequence[Box], *, at_least: float = 0.5) -> list[float]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from queue_server.core.model_card import Registered
 from queue_server.core.policy import State
 from queue_server.demo.show import first_model
 from queue_server.demo.stage import Stage, open_places, open_stage, run_example, say
@@ -18,9 +19,8 @@ from queue_server.export import PreparedExport, prepare, write_folder
 from queue_server.label_studio import LabelStudio
 from queue_server.projects import open_label_studio
 from queue_server.pull import pull_project
-from queue_server.store import labeling_tasks, projects, samples, targets
+from queue_server.store import labeling_tasks, model_versions, projects, samples, targets
 from queue_server.store.engine import reading, writing
-from queue_server.store.projects import register_model_version
 
 _WINDOW = "8s"
 _AUDIT_RATE = 0.1
@@ -165,7 +165,9 @@ def _retrain(stage: Stage, export: Path, prepared: PreparedExport) -> Path:
     model = stage.places.models / "v2.joblib"
     run_example(stage.example("train", "--export", str(export), "--model-version", "v2", "--out", str(model)))
     with writing(stage.backend.engine) as session:
-        register_model_version(session, stage.project, name="v2", trained_on=prepared.export_id, now=datetime.now(UTC))
+        assert stage.project.id is not None
+        found = Registered(version="v2", trained_on=prepared.export_id)
+        model_versions.register(session, stage.project.id, found, now=datetime.now(UTC))
     return model
 
 

@@ -29,6 +29,12 @@ class Project(SQLModel, table=True):
     label_studio_title: str = Field(max_length=200)
     #: of the pages that may post without a secret key; None: any
     origins: list[str] | None = json_column(nullable=True)
+    #: where alerts are said, what they watch, and when to retrain, as the project's file says it; None: nothing
+    channels: Document | None = json_column(nullable=True)
+    alerts: list[Document] | None = json_column(nullable=True)
+    retraining: Document | None = json_column(nullable=True)
+    #: when to look again whether it is time to
+    retraining_due_at: datetime | None = time_column(nullable=True)
     #: Label Studio said that something changed
     pull_wanted_at: datetime | None = time_column(nullable=True)
     created_at: datetime = time_column()
@@ -106,4 +112,7 @@ class ModelVersion(SQLModel, table=True):
     project_id: int = Field(foreign_key="project.id")
     name: str = Field(max_length=200)
     trained_on: UUID | None = None
+    #: what its file says, see `core.model_card`; None: it was registered by its name alone
+    document: Document | None = json_column(nullable=True)
     created_at: datetime = time_column()
+    updated_at: datetime | None = time_column(nullable=True)

@@ -20,10 +20,12 @@ class Image(SQLModel, table=True):
     height: int
     media_type: str
     size_bytes: int
-    #: 64 bits of a DCT hash as a signed number, see `core.image_quality`
-    perceptual_hash: int | None = Field(default=None, sa_type=BigInteger)
-    #: name -> value, see `core.image_quality`
+    #: 64 bits of a DCT hash as a signed number, see `core.metrics`
+    perceptual_hash: int | None = Field(default=None, sa_type=BigInteger, index=True)
+    #: name -> value, see `core.metrics`
     quality: dict[str, float] | None = json_column(nullable=True)
+    #: by which version of the definitions, see `core.metrics.VERSION`; 0: by an older program
+    measured: int = 0
     created_at: datetime = time_column()
 
 
@@ -35,6 +37,10 @@ class Sample(SQLModel, table=True):
         UniqueConstraint("project_id", "sample_id"),
         Index("ix_sample_project_state", "project_id", "state"),
         Index("ix_sample_project_received", "project_id", "received_at", "id"),
+        Index("ix_sample_project_version_captured", "project_id", "model_version", "captured_at"),
+        Index("ix_sample_project_state_received", "project_id", "state", "received_at", "id"),
+        Index("ix_sample_project_version_received", "project_id", "model_version", "received_at", "id"),
+        Index("ix_sample_project_reason_received", "project_id", "reason", "received_at", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 
 from sqlmodel import Session
 
@@ -19,20 +20,10 @@ from queue_server.core.model_quality import (
     version_quality,
 )
 from queue_server.core.reliability import Reliability, reliability
+from queue_server.reports.drift import drift_report
+from queue_server.reports.narrowed import Narrowed, matured
 from queue_server.reports.totals import Totals, totals
-from queue_server.store import projects, quality
-
-#: how far back samples were captured, where nothing is said
-USUAL_SPAN = timedelta(days=30)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Narrowed:
-    """Of which samples the figures are."""
-
-    model_version: str | None = None
-    #: captured from then on; None: in the last 30 days
-    since: datetime | None = None
+from queue_server.store import condensed, quality
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,33 +48,41 @@ class QualityReport(Totals):
 
 def quality_report(session: Session, narrowed: Narrowed, *, project_id: int, now: datetime) -> QualityReport:
     """Estimate how good each model version is, beside what came in all."""
-    wanted = _wanted(session, narrowed, project_id=project_id, now=now)
-    by_version = _by_version(session, wanted)
+    wanted = matured(session, narrowed, project_id=project_id, now=now)
+    by_version = condensed.by_version(session, wanted)
     shown = [name for name in by_version if narrowed.model_version in (None, name)]
+    # Confidences tell of a classifier while its data is like what was annotated; of earlier versions none comes now.
+    drifted = _drifted(session, narrowed, shown[:1], project_id=project_id, now=now) if _expects(wanted) else set()
     said = quality.voices(session, wanted)
+    came = condensed.came(session, wanted) if _expects(wanted) else {}
     base = totals(session, project_id=project_id, now=now)
     return QualityReport(
         **{field.name: getattr(base, field.name) for field in fields(base)},
         since=wanted.since or now,
-        versions=[version_quality(by_version[name], task=wanted.task) for name in shown],
+        versions=[
+            version_quality(by_version[name], task=wanted.task, came=came.get(name), is_drifted=name in drifted)
+            for name in shown
+        ],
         comparison=_comparison(by_version, shown[0]) if shown else None,
         annotators=reliability(said.annotators),
         reporters=reliability(said.reporters),
     )
 
 
-def _wanted(session: Session, narrowed: Narrowed, *, project_id: int, now: datetime) -> quality.Matured:
-    project = projects.get(session, project_id)
-    since = narrowed.since or now - USUAL_SPAN
-    return quality.Matured(project_id=project_id, task=Task(project.task), now=now, since=since)
+def _expects(wanted: quality.Matured) -> bool:
+    return wanted.task is Task.CLASSIFICATION
 
 
-def _by_version(session: Session, wanted: quality.Matured) -> dict[str, list[Observation]]:
-    """Return each version's samples, the version that came last first."""
-    found: dict[str, list[Observation]] = {}
-    for one in quality.observations(session, wanted):
-        found.setdefault(one.model_version, []).append(one)
-    return dict(reversed(found.items()))
+def _drifted(
+    session: Session, narrowed: Narrowed, versions: Sequence[str], *, project_id: int, now: datetime
+) -> set[str]:
+    """Return which of the versions see other data now than their reference."""
+    asked = {version: replace(narrowed, model_version=version, since=None) for version in versions}
+    return {
+        version
+        for version, one in asked.items()
+        if drift_report(session, one, project_id=project_id, now=now).is_drifted
+    }
 
 
 def _comparison(by_version: dict[str, list[Observation]], name: str) -> Comparison | None:
@@ -116,11 +115,11 @@ def strata_csv(session: Session, narrowed: Narrowed, *, project_id: int, now: da
 
     Σ stratum_weight × share over the strata that have a share, divided by their Σ stratum_weight.
     """
-    wanted = _wanted(session, narrowed, project_id=project_id, now=now)
+    wanted = matured(session, narrowed, project_id=project_id, now=now)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(STRATA_COLUMNS)
-    for name, found in _by_version(session, wanted).items():
+    for name, found in condensed.by_version(session, wanted).items():
         if narrowed.model_version in (None, name):
             made = strata(found)
             total = sum(stratum.cell.size for stratum in made)

@@ -82,3 +82,65 @@ def overdue(session: Session, now: datetime) -> int:
     """Count the samples on which the worker should have decided by now."""
     query = select(func.count()).where(col(models.Sample.decide_after) <= now)
     return session.exec(query).one()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """The labeling tasks in one state that nobody has finished."""
+
+    state: str
+    count: int
+    #: when the oldest of them was made
+    since: datetime
+
+
+def backlog(session: Session, project_id: int) -> list[Backlog]:
+    """Count what waits to be pushed, and what waits for an annotator; a state in which nothing waits is left out."""
+    sample, task = models.Sample, models.LabelingTask
+    query = (
+        select(sample.state, func.count(), func.min(task.created_at))
+        .join(task, col(task.sample_pk) == col(sample.id))
+        .where(sample.project_id == project_id, col(sample.state).in_([State.QUEUED, State.PUSHED]))
+        .group_by(sample.state)
+    )
+    return [Backlog(state=state, count=count, since=since) for state, count, since in session.exec(query)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountSpent:
+    """What an account of a budget spent in the period that runs."""
+
+    project_id: int
+    account: str
+    period: str
+    tasks: int
+    seconds: float
+
+
+def spent(session: Session, now: datetime) -> list[AccountSpent]:
+    """Return what all projects spent in the running periods; accounts of streams and reporters are too many to show."""
+    row = models.BudgetPeriod
+    query = select(row).where(
+        row.starts_at <= now,
+        row.ends_at > now,
+        ~col(row.account).contains("stream:"),
+        ~col(row.account).contains("reporter:"),
+    )
+    return [
+        AccountSpent(
+            project_id=found.project_id,
+            account=found.account,
+            period=found.period,
+            tasks=found.tasks,
+            seconds=found.seconds,
+        )
+        for found in session.exec(query)
+    ]
+
+
+def failing_targets(session: Session, project_id: int) -> int:
+    """Count the places in Label Studio where the last work failed."""
+    target = models.LabelStudioTarget
+    return session.exec(
+        select(func.count()).where(target.project_id == project_id, col(target.error).is_not(None))
+    ).one()

@@ -34,6 +34,7 @@ def redecide(session: Session, sample: models.Sample, *, trigger: policy.Trigger
         # A period that has ended and that nobody has settled yet keeps what it holds.
         period = budgets.pending(session, sample, now=now) or budgets.hold(session, sample.project_id, decision.held_in)
     session.add(_decision_row(sample, decision, trigger=trigger, now=now))
+    session.info.setdefault("decided", []).append((project.name, decision.state, decision.reason or ""))
     is_news = candidate.opinion.verdict != sample.verdict
     _update_figures(session, sample, candidate, decision, period, now=now)
     known = changes.last(session, sample.id) if is_news else None

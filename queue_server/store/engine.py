@@ -67,8 +67,20 @@ def reading(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """Open a session in one write transaction; it commits at the end, and rolls back on any error."""
-    with Session(engine.execution_options(is_write=True), expire_on_commit=False) as session, session.begin():
-        yield session
+    with Session(engine.execution_options(is_write=True), expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        _count_decisions(session)
+
+
+def _count_decisions(session: Session) -> None:
+    """Count what was decided, now that it is committed."""
+    decided = session.info.pop("decided", ())
+    if decided:
+        from queue_server import meters  # it takes a while to load, and commands decide nothing
+
+        for project, state, reason in decided:
+            meters.DECISIONS.labels(project, state, reason).inc()
 
 
 def migrate(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from queue_server import models
@@ -51,3 +52,10 @@ def all_exports(session: Session, project_id: int) -> list[models.Export]:
     """Return a project's exports, the oldest first."""
     query = select(models.Export).where(models.Export.project_id == project_id).order_by(col(models.Export.id))
     return list(session.exec(query))
+
+
+def most_annotated(session: Session, project_id: int) -> int:
+    """Return how many annotated samples the largest export of a project holds; the database reads the manifests."""
+    counted = col(models.Export.manifest)["counts"]["label_source"]["annotator"].as_integer()
+    query = select(func.max(counted)).where(models.Export.project_id == project_id)
+    return session.exec(query).one() or 0

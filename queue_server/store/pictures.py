@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, text
 from sqlmodel import Session, col, or_, select
 
 from queue_server import models
-from queue_server.core.image_quality import distance_bits
+from queue_server.core.metrics.hashing import distance_bits
 from queue_server.core.policy import ArchiveReason, State, Twin
 from queue_server.core.policy.rules import NearDuplicates
 

@@ -4,7 +4,6 @@ import functools
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlmodel import Session, col, select, update
 
@@ -88,26 +87,3 @@ def forget_wanted_pull(session: Session, project: models.Project, *, started_at:
         .where(col(models.Project.id) == project.id, wanted <= started_at)
         .values(pull_wanted_at=None)
     )
-
-
-def model_versions(session: Session, project: models.Project) -> list[models.ModelVersion]:
-    """Return the registered versions of a project's model."""
-    query = select(models.ModelVersion).where(models.ModelVersion.project_id == project.id)
-    return list(session.exec(query.order_by(models.ModelVersion.name)))
-
-
-def register_model_version(
-    session: Session, project: models.Project, *, name: str, trained_on: UUID | None, now: datetime
-) -> models.ModelVersion:
-    """Register a version of a project's model, or change what it was trained on."""
-    query = select(models.ModelVersion).where(
-        models.ModelVersion.project_id == project.id, models.ModelVersion.name == name
-    )
-    row = session.exec(query).one_or_none()
-    if row is None:
-        assert project.id is not None
-        row = models.ModelVersion(project_id=project.id, name=name, created_at=now)
-    row.trained_on = trained_on
-    session.add(row)
-    session.flush()
-    return row

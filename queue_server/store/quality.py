@@ -3,26 +3,28 @@
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlmodel import Session, col
 
 from feedback_sdk import types
 from feedback_sdk.errors import ValidationError
 from queue_server import models
 from queue_server.core import datasets, geometry, policy
-from queue_server.core.annotation import Annotation, Difference
 from queue_server.core.model_quality import Draw, Judged, Observation, judge
 from queue_server.core.policy import ArchiveReason, State, Trigger
-from queue_server.store import annotations, feedback
+from queue_server.core.policy.conditions import Condition
+from queue_server.store import annotations, feedback, filters
+from queue_server.store.truths import WITHOUT_REGIONS, live, truths
 
 Sample, Task, Decision = models.Sample, models.LabelingTask, models.Decision
 
 _PAGE = 2000
 _PREDICTION = TypeAdapter(types.Prediction)
+R = TypeVar("R", models.Annotation, models.Feedback)
 #: decided at the window's end or for a budget's period that ended after it: it looks at nothing that came later
 _IN_TIME = (Trigger.WINDOW_END, Trigger.PERIOD_END)
 
@@ -34,8 +36,12 @@ class Matured:
     project_id: int
     task: types.Task
     now: datetime
-    #: captured from then on
+    #: captured from then on, and before then
     since: datetime | None = None
+    until: datetime | None = None
+    model_version: str | None = None
+    #: a slice's condition
+    where: Condition | None = None
 
 
 class _Row(NamedTuple):
@@ -73,11 +79,11 @@ class _Frozen(NamedTuple):
     rules: list[models.Document]
 
 
-def observations(session: Session, wanted: Matured) -> Iterator[Observation]:
-    """Yield the samples in the order of their arrival."""
+def observations(session: Session, wanted: Matured, *also: ColumnElement[bool]) -> Iterator[Observation]:
+    """Yield the samples, of which that holds too, in the order of their arrival."""
     after = 0
     while True:
-        rows = [_Row(*row) for row in session.connection().execute(_query(wanted, after).limit(_PAGE))]
+        rows = [_Row(*row) for row in session.connection().execute(_query(wanted, after).where(*also).limit(_PAGE))]
         yield from _observed(session, wanted, rows)
         if len(rows) < _PAGE:
             return
@@ -86,25 +92,40 @@ def observations(session: Session, wanted: Matured) -> Iterator[Observation]:
 
 def _query(wanted: Matured, after: int) -> Select[Any]:
     columns: list[Any] = [getattr(Sample, name) for name in _Row._fields if name != "labeling_task"]
-    query = (
+    return (
         select(*columns, col(Task.id))
         .select_from(Sample)
         .outerjoin(Task, col(Task.sample_pk) == col(Sample.id))
-        .where(
-            col(Sample.project_id) == wanted.project_id,
-            col(Sample.id) > after,
-            col(Sample.model_version).is_not(None),
-            col(Sample.window_ends_at) <= wanted.now,
-            col(Sample.decide_after).is_(None),
-            col(Sample.state) != State.HELD,
-            # What was erased holds nothing to count.
-            or_(col(Sample.reason).is_(None), col(Sample.reason) != ArchiveReason.ERASED),
-        )
+        .where(*matured(wanted), col(Sample.id) > after)
         .order_by(col(Sample.id))
     )
+
+
+def matured(wanted: Matured) -> list[ColumnElement[bool]]:
+    """Return what holds of the samples that are looked at, in SQL over `models.Sample`."""
+    return [
+        *narrowed(wanted),
+        col(Sample.model_version).is_not(None),
+        col(Sample.window_ends_at) <= wanted.now,
+        col(Sample.decide_after).is_(None),
+        col(Sample.state) != State.HELD,
+        # What was erased holds nothing to count.
+        or_(col(Sample.reason).is_(None), col(Sample.reason) != ArchiveReason.ERASED),
+    ]
+
+
+def narrowed(wanted: Matured) -> list[ColumnElement[bool]]:
+    """Return what holds of the samples that are asked for, whether or not their window has ended."""
+    found = [col(Sample.project_id) == wanted.project_id]
     if wanted.since is not None:
-        query = query.where(col(Sample.captured_at) >= wanted.since)
-    return query
+        found.append(col(Sample.captured_at) >= wanted.since)
+    if wanted.until is not None:
+        found.append(col(Sample.captured_at) < wanted.until)
+    if wanted.model_version is not None:
+        found.append(col(Sample.model_version) == wanted.model_version)
+    if wanted.where is not None:
+        found.append(filters.matches(wanted.where))
+    return found
 
 
 def _observed(session: Session, wanted: Matured, rows: Sequence[_Row]) -> Iterator[Observation]:
@@ -175,16 +196,28 @@ def _audit(decided: _Frozen | None) -> Draw:
 
 def _late(session: Session, pks: Sequence[int]) -> set[int]:
     """Return the samples on which something was decided for what came after their windows' end."""
-    query = (
-        select(col(Decision.sample_pk))
-        .join(Sample, col(Sample.id) == col(Decision.sample_pk))
-        .where(
-            col(Decision.sample_pk).in_(pks),
-            col(Decision.decided_at) >= col(Sample.window_ends_at),
-            col(Decision.trigger).not_in(_IN_TIME),
-        )
+    query = select(col(Decision.sample_pk)).join(Sample, col(Sample.id) == col(Decision.sample_pk))
+    return set(session.scalars(query.where(col(Decision.sample_pk).in_(pks), *_is_late()))) if pks else set()
+
+
+def _is_late() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(Decision.decided_at) >= col(Sample.window_ends_at), col(Decision.trigger).not_in(_IN_TIME)
+
+
+def is_passed_over() -> ColumnElement[bool]:
+    """Tell in SQL of which samples nothing is to be known but how they came: nobody saw them, nothing came late."""
+    late = select(col(Decision.id)).where(col(Decision.sample_pk) == col(Sample.id), *_is_late())
+    task = select(col(Task.id)).where(col(Task.sample_pk) == col(Sample.id))
+    # A shadow is of another version than the sample's own: that stands in the index.
+    shadow = select(col(models.Prediction.id)).where(
+        col(models.Prediction.sample_pk) == col(Sample.id),
+        col(models.Prediction.model_version) != col(Sample.model_version),
     )
-    return set(session.scalars(query)) if pks else set()
+    return and_(
+        col(Sample.duplicate_of).is_(None),
+        col(Sample.reason).is_distinct_from(ArchiveReason.WITHDRAWN),
+        *(~found.correlate(Sample).exists() for found in (task, late, shadow)),
+    )
 
 
 def _frozen(session: Session, rows: Sequence[_Row]) -> dict[int, _Frozen]:
@@ -247,13 +280,13 @@ def _images(session: Session, pks: Sequence[int]) -> dict[int, str | None]:
 
 def _judged(session: Session, task: types.Task, rows: Sequence[_Row]) -> dict[int, dict[str, Judged]]:
     """Return, for each sample with an annotation that counts, how every prediction on it stands against that."""
-    truths = _truths(session, task, {row.looked_at for row in rows})
+    counting = truths(session, task, {row.looked_at for row in rows})
     found: dict[int, dict[str, Judged]] = {}
-    known = {row.id: row for row in rows if row.looked_at in truths}
+    known = {row.id: row for row in rows if row.looked_at in counting}
     sizes = _sizes(session, list(known.values()))
     for prediction in _predictions(session, list(known)):
         row = known[prediction.sample_pk]
-        truth = truths[row.looked_at]
+        truth = counting[row.looked_at]
         said = _placed(prediction, sizes.get(row.image_sha256 or ""))
         if said is not None:
             # An annotator changes what was shown, in the very sample that was looked at; the rest is compared.
@@ -262,39 +295,6 @@ def _judged(session: Session, task: types.Task, rows: Sequence[_Row]) -> dict[in
             judged = judge(said, truth.annotation, task=task, difference=difference)
             found.setdefault(row.id, {})[prediction.model_version] = judged
     return found
-
-
-class _Truth(NamedTuple):
-    annotation: Annotation
-    difference: Difference | None
-    is_blind: bool
-
-
-def _truths(session: Session, task: types.Task, pks: set[int]) -> dict[int, _Truth]:
-    found = {}
-    for pk, rows in _annotated(session, pks).items():
-        live = _live(rows)
-        chosen = datasets.choose_annotation(annotations.candidates(live), task=task)
-        if chosen is not None:
-            row = next(row for row in live if row.label_studio_annotation_id == chosen.id)
-            difference = Difference(**row.model_difference) if row.model_difference else None
-            found[pk] = _Truth(chosen.annotation, difference, row.is_blind)
-    return found
-
-
-def _annotated(session: Session, pks: set[int]) -> dict[int, list[models.Annotation]]:
-    found: dict[int, list[models.Annotation]] = {}
-    query = select(models.Annotation).where(col(models.Annotation.sample_pk).in_(sorted(pks)))
-    query = query.order_by(col(models.Annotation.updated_at), col(models.Annotation.id))
-    for row in session.scalars(query) if pks else ():
-        found.setdefault(row.sample_pk, []).append(row)
-    return found
-
-
-def _live(rows: Sequence[models.Annotation]) -> list[models.Annotation]:
-    """Return the latest versions that are still in Label Studio; `rows` are in the order of their versions."""
-    latest = {row.label_studio_annotation_id: row for row in rows}
-    return [row for row in latest.values() if row.deleted_at is None]
 
 
 def _sizes(session: Session, rows: Sequence[_Row]) -> dict[str, tuple[int, int]]:
@@ -330,15 +330,13 @@ class Voices:
 
 def voices(session: Session, wanted: Matured) -> Voices:
     """Return what annotators and reporters said of samples that several looked at."""
-    known = select(col(Sample.id)).where(col(Sample.project_id) == wanted.project_id)
-    if wanted.since is not None:
-        known = known.where(col(Sample.captured_at) >= wanted.since)
+    known = select(col(Sample.id)).where(*narrowed(wanted))
     rows: dict[int, list[models.Annotation]] = {}
-    looked = select(models.Annotation).where(col(models.Annotation.sample_pk).in_(known))
+    looked = _spoken_of(models.Annotation, known).options(WITHOUT_REGIONS)
     for row in session.scalars(looked.order_by(col(models.Annotation.updated_at), col(models.Annotation.id))):
         rows.setdefault(row.sample_pk, []).append(row)
     said: dict[int, list[models.Feedback]] = {}
-    given = select(models.Feedback).where(col(models.Feedback.sample_pk).in_(known))
+    given = _spoken_of(models.Feedback, known)
     for one in session.scalars(given.order_by(col(models.Feedback.id))):
         said.setdefault(one.sample_pk or 0, []).append(one)
     return Voices(
@@ -349,13 +347,19 @@ def voices(session: Session, wanted: Matured) -> Voices:
     )
 
 
+def _spoken_of(row: type[R], known: Select[Any]) -> Select[R]:
+    """Select what was said of those samples of which there is more than one word: few have a second."""
+    several = select(col(row.sample_pk)).where(col(row.sample_pk).in_(known))
+    return select(row).where(col(row.sample_pk).in_(several.group_by(col(row.sample_pk)).having(func.count() > 1)))
+
+
 def _spoken_twice(units: Sequence[list[Hashable]]) -> list[list[Hashable]]:
     return [unit for unit in units if len(unit) > 1]
 
 
 def _annotators_words(rows: Sequence[models.Annotation], task: types.Task) -> list[Hashable]:
     """Return each annotator's last word: the classes, else the number of objects."""
-    finished = [one for one in annotations.candidates(_live(rows)) if not one.is_skipped]
+    finished = [one for one in annotations.candidates(live(rows)) if not one.is_skipped]
     words = [one.annotation for one in datasets.last_words(finished)]
     if task is types.Task.CLASSIFICATION:
         return [tuple(sorted(word.labels)) for word in words]

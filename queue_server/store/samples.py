@@ -112,13 +112,13 @@ def page(
     if narrowed.since is not None:
         query = query.where(models.Sample.received_at >= narrowed.since)
     if narrowed.tag is not None:
-        query = query.where(_has_tag(session, narrowed.tag))
+        query = query.where(has_tag(session, narrowed.tag))
     if after_pk is not None:
         query = query.where(col(models.Sample.id) < after_pk)
     return list(session.exec(query.order_by(col(models.Sample.id).desc()).limit(limit)))
 
 
-def _has_tag(session: Session, tag: str) -> ColumnElement[bool]:
+def has_tag(session: Session, tag: str) -> ColumnElement[bool]:
     """Tell in SQL whether a sample carries the tag, or got it by a rule; both databases can walk a JSON list."""
     is_postgres = session.get_bind().dialect.name == "postgresql"
     walk = func.json_array_elements_text if is_postgres else func.json_each

@@ -126,3 +126,10 @@ def voices(*counts):
 def test_last_of_the_majority_is_chosen(counts, chosen):
     found = majority(voices(*counts), task=Task.COUNTING)
     assert (found and found.number) == chosen
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0.0, True), (0.5, True), (3.0, False), (9.0, False)])
+def test_outlines_agree_where_they_overlap_by_half(shift, expected):
+    moved = Polygon(label="pill", points=tuple((x + shift, y) for x, y in TRIANGLE.points))
+    said = (Annotation(polygons=(TRIANGLE,)), Annotation(polygons=(moved,)))
+    assert agree(*said, task=Task.SEGMENTATION) is expected

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feedback_sdk.types import Box, Mask, Prediction, Task, Verdict
+from feedback_sdk.types import Box, Mask, Polygon, Prediction, Task, Verdict
 from queue_server.core import rle
 from queue_server.core.annotation import Annotation, Difference
 from queue_server.core.model_quality import Draw, Judged, Observation, Through, judge, strata, version_quality
@@ -224,3 +224,20 @@ def test_report_says_how_many_more_annotations_a_narrower_interval_needs() -> No
 def test_no_number_of_draws_makes_up_for_what_can_never_be_drawn() -> None:
     found = version_quality(many(50) + many(50, chance=0.0, drawn=False), task=Task.DETECTION)
     assert [one.annotations for one in found.needed] == [None, None, None]
+
+
+def outline(left: float, right: float, label: str = "pill") -> Polygon:
+    return Polygon(label=label, points=[(left, 0.0), (right, 0.0), (right, 4.0), (left, 4.0)])
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 1000.0])
+@pytest.mark.parametrize(("end", "expected"), [(5.0, 1.0), (10.0, 0.5), (0.5, 0.1)])
+def test_outlines_overlap_by_what_they_hold(scale: float, end: float, expected: float) -> None:
+    said = Prediction(model_version="v1", task=Task.SEGMENTATION, polygons=[outline(0.0, 5.0 * scale)])
+    true = Annotation(polygons=(outline(0.0, end * scale),))
+    assert judge(said, true, task=Task.SEGMENTATION).mask_iou == pytest.approx(expected, abs=0.01)
+
+
+def test_outline_is_held_against_the_mask_that_an_annotator_drew() -> None:
+    said = Prediction(model_version="v1", task=Task.SEGMENTATION, polygons=[outline(0.0, 5.0)])
+    assert judge(said, Annotation(masks=(mask(0, 10),)), task=Task.SEGMENTATION).mask_iou == 0.5

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from feedback_sdk.types import Box
 from queue_server.core.model_quality.average_precision import Ranking, Tally
+from queue_server.core.model_quality.coco import coco_figures
 from queue_server.core.model_quality.matching import match_boxes
 from queue_server.core.model_quality.observed import BoxMatches
 from tests.real_files import real_files
@@ -24,15 +26,16 @@ def box(*corners: float, label: str = "pill", confidence: float | None = None, t
     return Box(label=label, confidence=confidence, rotation_degrees=turned, **place)
 
 
-def scene(random: np.random.Generator, labels: Sequence[str], *, digits: int = 1) -> Image:
+def scene(random: np.random.Generator, labels: Sequence[str], *, digits: int = 1, zoom: float = 1.0) -> Image:
     """Return an image's objects, found more or less, some of them twice or where there is none."""
     true, predicted = [], []
     for _ in range(random.integers(0, 12)):
-        x, y, width, height = random.uniform(0, 80, 2).tolist() + random.uniform(5, 20, 2).tolist()
+        x, y = random.uniform(0, 80, 2).tolist()
+        width, height = (random.uniform(5, 20, 2) * zoom).tolist()
         label = str(random.choice(labels))
         true.append(box(x, y, x + width, y + height, label=label))
         for _ in range(random.choice([0, 1, 1, 1, 2])):
-            dx, dy = random.normal(scale=2.0, size=2).tolist()
+            dx, dy = random.normal(scale=2.0 * zoom, size=2).tolist()
             score = round(float(random.uniform(0.05, 1)), digits)  # one digit: ties, on purpose
             name = label if random.random() < 0.9 else str(random.choice(labels))
             corners = (x + dx, y + dy, x + width + dx, y + height + dy)
@@ -40,8 +43,8 @@ def scene(random: np.random.Generator, labels: Sequence[str], *, digits: int = 1
     return true, predicted
 
 
-def by_pycocotools(images: Sequence[Image]) -> tuple[float, float]:
-    """Return COCO's AP and AP50."""
+def by_pycocotools(images: Sequence[Image]) -> list[float]:
+    """Return COCO's twelve numbers."""
     labels = sorted({one.label for true, predicted in images for one in (*true, *predicted)})
     rows = {"true": [], "predicted": []}
     for number, image in enumerate(images, start=1):
@@ -63,11 +66,17 @@ def by_pycocotools(images: Sequence[Image]) -> tuple[float, float]:
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return float(evaluation.stats[0]), float(evaluation.stats[1])
+    return list(map(float, evaluation.stats))
 
 
 def matched(images: Sequence[Image]) -> list[BoxMatches]:
     return [match_boxes(predicted, true) for true, predicted in images]
+
+
+def twelve(images: Sequence[Image]) -> list[float]:
+    """Return ours; COCO's own says -1 where there is no such object."""
+    found = astuple(coco_figures([(predicted, true) for true, predicted in images]))
+    return [-1.0 if one is None else one for one in found]
 
 
 def ours(images: Sequence[Image]) -> tuple[float, float]:
@@ -80,10 +89,24 @@ def ours(images: Sequence[Image]) -> tuple[float, float]:
 def test_average_precision_is_cocos(seed: int, labels: list[str]) -> None:
     random = np.random.default_rng(seed)
     images = [scene(random, labels) for _ in range(40)]
-    assert ours(images) == pytest.approx(by_pycocotools(images), abs=1e-9)
+    assert ours(images) == pytest.approx(by_pycocotools(images)[:2], abs=1e-9)
 
 
-def test_average_precision_of_real_detections_is_cocos() -> None:
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("zoom", [1.0, 4.0, 12.0])
+def test_twelve_numbers_are_cocos_whatever_the_sizes(seed: int, zoom: float) -> None:
+    random = np.random.default_rng(seed)
+    images = [scene(random, ["pill", "capsule"], zoom=zoom) for _ in range(30)]
+    theirs = by_pycocotools(images)
+    assert twelve(images) == pytest.approx(theirs, abs=1e-9)
+    assert ours(images) == pytest.approx(theirs[:2], abs=1e-9)
+
+
+def test_no_object_has_none_of_the_twelve_numbers() -> None:
+    assert twelve([([], [])]) == [-1.0] * 12
+
+
+def real_detections() -> list[Image]:
     folder = real_files("detections_cartucho")
     images = []
     for file in sorted((folder / "ground-truth").glob("*.txt")):
@@ -93,7 +116,17 @@ def test_average_precision_of_real_detections_is_cocos() -> None:
         boxes = [box(*map(float, line[2:6]), label=line[0], confidence=float(line[1])) for line in found if line]
         images.append((objects, boxes))
     assert len(images) > 40
-    assert ours(images) == pytest.approx(by_pycocotools(images), abs=1e-9)
+    return images
+
+
+def test_average_precision_of_real_detections_is_cocos() -> None:
+    images = real_detections()
+    assert ours(images) == pytest.approx(by_pycocotools(images)[:2], abs=1e-9)
+
+
+def test_twelve_numbers_of_real_detections_are_cocos() -> None:
+    images = real_detections()
+    assert twelve(images) == pytest.approx(by_pycocotools(images), abs=1e-9)
 
 
 def test_image_of_weight_two_counts_like_two_images() -> None:
@@ -124,3 +157,10 @@ def test_turned_boxes_are_matched_by_their_own_overlap() -> None:
 def test_boxes_without_confidence_say_so() -> None:
     assert match_boxes([box(0, 0, 1, 1)], []).scores is None
     assert match_boxes([], []).scores == ()
+
+
+def test_image_of_weight_two_counts_like_two_images_in_the_twelve_numbers() -> None:
+    random = np.random.default_rng(9)
+    images = [(predicted, true) for true, predicted in (scene(random, ["pill"], digits=9) for _ in range(9))]
+    weighted = coco_figures(images, weights=[2.0] * 4 + [1.0] * 5)
+    assert astuple(weighted) == pytest.approx(astuple(coco_figures([*images, *images[:4]])))

@@ -61,6 +61,14 @@ def test_expected_accuracy_needs_some_annotations(annotated: int, is_known: bool
     assert (found.expected_accuracy is not None) == is_known
 
 
+def test_nothing_is_expected_of_a_version_whose_data_drifted() -> None:
+    samples = many(50) + many(100, chance=0.1, drawn=False)
+    calm, drifted = (version_quality(samples, task=Task.CLASSIFICATION, is_drifted=is_so) for is_so in (False, True))
+    assert (drifted.expected_accuracy, drifted.is_expectation_suspended) == (None, True)
+    assert not calm.is_expectation_suspended
+    assert calm.expectation_error == pytest.approx(calm.expected_accuracy - calm.accuracy.value)
+
+
 def test_expected_accuracy_is_for_classification() -> None:
     assert version_quality(many(50), task=Task.DETECTION).expected_accuracy is None
 

@@ -190,7 +190,7 @@ def test_model_version_is_registered_with_what_it_was_trained_on(commands: Comma
     said = commands.installation.say("model", "add", "v2", "--trained-on", exported["export_id"])
     assert said == "pill-counter: model version v2"
     refusal = _refused(commands.installation, "model", "add", "v3", "--trained-on", str(uuid4()))
-    assert "--trained-on must be an export of pill-counter" in refusal
+    assert "trained_on: must be an export of pill-counter" in refusal
 
 
 def test_doctor_finds_no_fault_where_all_is_well(commands: Commands) -> None:

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import make_server
 
 from feedback_sdk.types import Box, Prediction, Sample
@@ -28,8 +29,11 @@ from queue_server.settings import Settings
 from queue_server.store import projects
 from queue_server.store.engine import migrate, reading, writing
 from tests.server.label_studio_calls import new_project
+from tests.server.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+#: seconds that a test waits for an answer, however busy the machine is
+_PATIENCE = 60.0
 
 PROJECT = """
 project: pill-counter
@@ -162,10 +166,12 @@ def run_server(backend: Backend, *, project_text: str | None = PROJECT) -> Itera
             for scope in (Scope.INGEST, Scope.READ, Scope.ADMIN)
         }
     clients = {
-        scope.value: httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, verify=False)
+        scope.value: httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, verify=False, timeout=_PATIENCE
+        )
         for scope, key in keys.items()
     }
-    clients["open"] = httpx.Client(base_url=url, verify=False)
+    clients["open"] = httpx.Client(base_url=url, verify=False, timeout=_PATIENCE)
     try:
         yield Server(backend=backend, project=project, url=url, ingest_key=keys[Scope.INGEST], **clients)
     finally:
@@ -206,3 +212,27 @@ def make(backend: Backend) -> Callable[[str], object]:
     from tests.server.clock import HEAD, Clock
 
     return lambda rules: Clock(backend, HEAD + rules)
+
+
+@pytest.fixture
+def web() -> Iterator[WebReceiver]:
+    """A web server that keeps what is posted."""
+    with web_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mail() -> Iterator[MailReceiver]:
+    """An SMTP server that keeps what it takes."""
+    with mail_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    """One headless browser."""
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        opened = playwright.chromium.launch(executable_path=chromium_path, args=arguments)
+        yield opened
+        opened.close()

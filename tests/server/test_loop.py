@@ -13,6 +13,8 @@ from queue_server.export import write_folder
 from queue_server.label_studio import LabelStudio
 from queue_server.pull import PullResult
 from queue_server.push import PushResult, push_project
+from queue_server.store import metrics, samples
+from queue_server.store.engine import reading
 from tests.server.conftest import PROJECT, apply_project, jpeg, prediction, sample
 from tests.server.loop import Loop, loop
 
@@ -43,6 +45,17 @@ def test_annotation_comes_back_with_how_it_differs(loop: Loop) -> None:
     assert [len(item["annotation"]["boxes"]) for item in found["annotations"]] == [1]
     assert found["annotations"][0]["model_difference"]["removed"] == 1
     assert found["annotations"][0]["lead_time_seconds"] == 7.5
+
+
+def test_annotation_is_measured_as_it_is_pulled(loop: Loop) -> None:
+    sample_id = _pushed(loop, loop.queue(0.8, 0.7))
+    loop.annotate(sample_id)
+    loop.pull()
+    with reading(loop.backend.engine) as session:
+        row = samples.find(session, loop.project.id, sample_id)
+        found = metrics.of_sample(session, row.id)
+    assert (found["annotated_count"], found["annotated_labels"]) == (2, 1)
+    assert found["annotated_area_px"] == pytest.approx(4 * 6, abs=0.1)
 
 
 def test_sample_from_before_a_model_exists_is_annotated_and_exported(loop: Loop) -> None:

@@ -4,23 +4,27 @@ import csv
 import io
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from feedback_sdk.types import Prediction
+from feedback_sdk.types import Prediction, Task
 from queue_server import models
 from queue_server.backend import Backend
+from queue_server.core.model_quality import Observation, strata, version_quality
 from queue_server.ingest.due import decide_due
 from queue_server.ingest.requests import request_sample
 from queue_server.ingest.samples import take_prediction
 from queue_server.reports import Narrowed, QualityReport, make_report, strata_csv
+from queue_server.store import condensed, quality
 from queue_server.store.engine import reading, writing
 from tests.server.clock import Clock
 from tests.server.conftest import NOW, Server, jpeg, prediction
@@ -279,3 +283,52 @@ def test_command_writes_the_report_and_its_strata(sqlite_backend: Backend, tmp_p
     ran = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert [found["samples"] for found in json.loads(ran.stdout)["versions"]] == [2]
     assert len(file.read_text().splitlines()) == 2
+
+
+def varied(clock: Clock, count: int = 60) -> None:
+    """Let samples of all kinds come: of two versions, sure and unsure, objected to, kept by the app one time in two."""
+    for number in range(count):
+        said = prediction(0.3 + 0.01 * number, model_version=f"v{number % 2}")
+        seen = clock.arrive(said, stands_for=1 + number % 3, capture_probability=1.0 if number % 5 else 0.5)
+        if number % 4 == 0:
+            clock.say(seen, "rejected" if number % 8 else "confirmed")
+        if number == 7:
+            clock.say(seen, "rejected", now=LATER - DAY / 2)
+        if number % 3 == 0:
+            annotate(clock, [seen], right=number % 2 == 0)
+    settle(clock)
+
+
+def test_samples_that_chance_passed_over_say_the_same_together_as_one_by_one(make: Made) -> None:
+    clock = make("  - {strategy: user_rejected}\n  - {strategy: random, rate: 0.2}\n")
+    varied(clock)
+    wanted = quality.Matured(project_id=clock.project_id, task=Task.DETECTION, now=LATER)
+    with reading(clock.backend.engine) as session:
+        each = list(quality.observations(session, wanted))
+        together = condensed.by_version(session, wanted)
+    assert sum(map(len, together.values())) < len(each)
+    for version, found in together.items():
+        alone = [one for one in each if one.model_version == version]
+        assert figures_of(found) == pytest.approx(figures_of(alone), nan_ok=True)
+
+
+def figures_of(found: Sequence[Observation]) -> list[float]:
+    """Return every number of a report on the accuracy."""
+    made = version_quality(found, task=Task.DETECTION)
+    cells = [number for stratum in strata(found) for number in astuple(stratum.cell)]
+    shares = [made.accuracy, made.hajek, made.queue, made.objections_right, made.confirmations_right, *made.figures]
+    known = [made.samples, made.stands_for, made.unreachable, *cells, *astuple(made.users)]
+    return [math.nan if one is None else float(one) for one in known + [n for s in shares for n in astuple(s)[1:]]]
+
+
+def test_twelve_numbers_of_coco_stand_on_what_was_annotated(make: Made) -> None:
+    clock = make(RULES.replace("0.5", "1.0"))
+    found, missed = arrive(clock, 2)
+    settle(clock)
+    same = [{"label": "pill", "x_min": 2.0, "y_min": 3.0, "x_max": 6.0, "y_max": 9.0}]
+    annotate(clock, [found], document={"boxes": same})
+    annotate(clock, [missed], right=False, document={"boxes": [same[0] | {"y_min": 20.0, "y_max": 40.0}]})
+    with reading(clock.backend.engine) as session:
+        (version,) = make_report(session, "coco", project_id=clock.project_id, now=LATER).versions
+    assert (version.model_version, version.annotated) == ("v1", 2)
+    assert (version.figures.ar_100, version.figures.ap_large) == (0.5, None)

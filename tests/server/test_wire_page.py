@@ -11,17 +11,31 @@ from uuid import uuid4
 
 import pytest
 
-from queue_server.api import changes, exports, feedback, health, policy, queries, requests, samples, shown
+from queue_server.api import (
+    alerts,
+    changes,
+    exports,
+    feedback,
+    health,
+    models,
+    policy,
+    queries,
+    requests,
+    samples,
+    shown,
+    slices,
+)
 from queue_server.api.openapi import openapi
 from queue_server.auth import Scope, make_key
 from queue_server.store.engine import writing
 from tests.sdk.token_vectors import FILE
-from tests.server.conftest import NOW, Server, jpeg, run_server, sample
+from tests.server.conftest import NOW, PROJECT, Server, jpeg, run_server, sample
 
-REGISTERED = (changes, exports, feedback, health, policy, queries, requests, samples, shown)
+REGISTERED = (alerts, changes, exports, feedback, health, models, policy, queries, requests, samples, shown, slices)
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
 OPERATIONS = sorted((method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods)
+WATCHED = "alerts: [{name: long, figure: queue.backlog, above: 100}]\n"
 # Every curl must be answered with a 2xx, and says what it called.
 CURL = r"""set -eu
 curl() { command curl --fail-with-body -w '%{stderr}CALL %{method} %{url_effective}\n' "$@"; }
@@ -72,7 +86,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterat
     (folder / "photo.jpg").write_bytes(jpeg(640, 480))
     shutil.copy(migrated_file, folder / "lookswrong.db")
     backend = open_backend(Settings(data_dir=folder, secret_key="s" * 32))
-    for server in run_server(backend):
+    for server in run_server(backend, project_text=PROJECT + WATCHED):
         known = {
             "URL": server.url,
             "KEY": key_of(server),

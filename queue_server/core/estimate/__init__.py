@@ -6,12 +6,12 @@
 
 from queue_server.core.estimate.difference import Pairs, difference, paired_difference
 from queue_server.core.estimate.hajek import hajek
-from queue_server.core.estimate.intervals import Interval, wilson, z_of
+from queue_server.core.estimate.intervals import Interval, t_of, wilson, z_of
 from queue_server.core.estimate.jackknife import jackknife
+from queue_server.core.estimate.lure import lure_weights
 from queue_server.core.estimate.planning import more_for, more_to_settle
 from queue_server.core.estimate.proportion import Cell, Share, collapse, post_stratified
 from queue_server.core.estimate.stratified import Mean, MeanStratum, stratified_mean
-from queue_server.core.estimate.student import student_quantile
 
 __all__ = [
     "Cell",
@@ -24,12 +24,13 @@ __all__ = [
     "difference",
     "hajek",
     "jackknife",
+    "lure_weights",
     "more_for",
     "more_to_settle",
     "paired_difference",
     "post_stratified",
     "stratified_mean",
-    "student_quantile",
+    "t_of",
     "wilson",
     "z_of",
 ]

@@ -37,6 +37,18 @@ def z_of(level: float = LEVEL) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
+@functools.cache
+def t_of(freedom: float, *, level: float = LEVEL) -> float:
+    """Return the quantile of a two-sided interval of Student's t, at so many degrees of freedom.
+
+    >>> round(t_of(10), 3)
+    2.228
+    """
+    from scipy.special import stdtrit  # as below
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
 def wilson(share: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:
     """Return Wilson's interval about a share of n; n may be a fraction. Nothing seen (n = 0): from 0 to 1.
 
@@ -89,10 +101,11 @@ def _few_cases(cases: float, level: float) -> float:
 
 @functools.cache
 def _least_mean(cases: int, level: float) -> float:
-    """Return the mean at which a Poisson variable reaches so many as seldom as a side may miss, by bisection."""
-    low, high = 0.0, float(cases)
-    for _ in range(60):
-        middle = (low + high) / 2
-        fewer = sum(math.exp(-middle) * middle**k / math.factorial(k) for k in range(cases))
-        low, high = (middle, high) if fewer > (1 + level) / 2 else (low, middle)
-    return low
+    """Return the mean at which a Poisson variable reaches so many as seldom as a side may miss.
+
+    P(X ≥ k) is the regularised incomplete gamma function P(k, mean): Johnson, Kemp and Kotz 2005, "Univariate Discrete
+    Distributions", 4.9.
+    """
+    from scipy.special import gammaincinv  # for the first report alone: a quarter of a second
+
+    return float(gammaincinv(cases, (1 - level) / 2)) if cases else 0.0

@@ -6,8 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from queue_server.core.estimate.intervals import LEVEL, Interval
-from queue_server.core.estimate.student import student_quantile
+from queue_server.core.estimate.intervals import LEVEL, Interval, t_of
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +42,7 @@ def jackknife(
     if found.size < 2:
         return value, None
     error = math.sqrt((found.size - 1) / found.size * float(((found - found.mean()) ** 2).sum()))
-    reach = student_quantile(found.size - 1, level=level) * error
+    reach = t_of(found.size - 1, level=level) * error
     return value, Interval(value=value, low=value - reach, high=value + reach)
 
 

@@ -4,15 +4,18 @@ The shell makes an `Observation` of each sample as it stood at its window's end,
 `version_quality` gives the figures of one version, `compare` the difference of two.
 """
 
+from queue_server.core.model_quality.coco import CocoFigures, coco_figures
 from queue_server.core.model_quality.comparison import Comparison, compare
 from queue_server.core.model_quality.figures import CalibrationBin, Confused, Figure, UserFigure
 from queue_server.core.model_quality.judging import judge
 from queue_server.core.model_quality.observed import Draw, Judged, Observation
-from queue_server.core.model_quality.quality import Needed, VersionQuality, version_quality
+from queue_server.core.model_quality.quality import Came, Needed, VersionQuality, version_quality
 from queue_server.core.model_quality.strata import Stratum, Through, strata
 
 __all__ = [
     "CalibrationBin",
+    "Came",
+    "CocoFigures",
     "Comparison",
     "Confused",
     "Draw",
@@ -24,6 +27,7 @@ __all__ = [
     "Through",
     "UserFigure",
     "VersionQuality",
+    "coco_figures",
     "compare",
     "judge",
     "strata",

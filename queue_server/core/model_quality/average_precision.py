@@ -82,13 +82,14 @@ class _Ranked:
         precision = hits / (np.cumsum(each) + np.finfo(float).eps)
         # what is reached at a recall may be had at every lower one
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        found = [_interpolated(hits[level] / objects, envelope[level]) for level in range(len(hits))]
+        # Sums of weights miss a whole number by a rounding, where COCO's own are whole and compared as they are.
+        slack = 0.0 if np.array_equal(weights, np.floor(weights)) else 1e-12
+        found = [_interpolated(hits[level] / objects, envelope[level], slack) for level in range(len(hits))]
         return np.array(found)
 
 
-def _interpolated(recall: Floats, precision: Floats) -> float:
-    # Sums of weights miss a whole number by a rounding: COCO's own are whole.
-    places = np.searchsorted(recall, _RECALLS - 1e-12, side="left")
+def _interpolated(recall: Floats, precision: Floats, slack: float) -> float:
+    places = np.searchsorted(recall, _RECALLS - slack, side="left")
     return float(np.append(precision, 0.0)[np.minimum(places, len(precision))].mean())
 
 

@@ -16,6 +16,17 @@ class Figure:
     #: how many annotations it stands on
     n: int
 
+    @property
+    def interval(self) -> Interval | None:
+        """Return it as an interval; None where one of its parts is not known.
+
+        >>> Figure(name="f1", value=0.5, low=0.25, high=0.75, n=9).interval.half_width
+        0.25
+        """
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        return Interval(value=self.value, low=self.low, high=self.high)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserFigure:

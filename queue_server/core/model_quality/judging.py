@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from feedback_sdk.types import Mask, Prediction, Task
-from queue_server.core import rle
+from feedback_sdk.types import Prediction, Task
 from queue_server.core.agreement import agree
 from queue_server.core.annotation import Annotation, Difference
 from queue_server.core.datasets import from_prediction
 from queue_server.core.model_quality.matching import match_boxes
 from queue_server.core.model_quality.observed import Judged
 from queue_server.core.outcome import is_model_right
+from queue_server.core.outlines import Region, regions_iou
 from queue_server.core.proposals import model_count
 
 
@@ -27,20 +25,25 @@ def judge(
     >>> judge(said, Annotation(count=30), task=Task.COUNTING).count_error
     -1
     """
-    own = from_prediction(prediction)
     is_right = is_model_right(difference, task=task) if difference is not None else None
     if is_right is None:
-        is_right = agree(own, annotation, task=task)
+        is_right = agree(from_prediction(prediction), annotation, task=task)
     counted = model_count(prediction)
+    compared = (prediction.boxes or (), annotation.boxes) if _has_boxes(prediction, annotation) else None
     is_single = task is Task.CLASSIFICATION and not prediction.multi_label
     return Judged(
         is_right=is_right,
         count_error=counted - annotation.object_count if counted is not None and _has_count(task) else None,
-        predicted_label=_only(own.labels) if is_single else None,
+        predicted_label=_only(from_prediction(prediction).labels) if is_single else None,
         true_label=_only(annotation.labels) if is_single else None,
-        boxes=match_boxes(prediction.boxes or (), annotation.boxes) if _has_boxes(prediction, annotation) else None,
-        mask_iou=_mask_iou(own.masks, annotation.masks) if task is Task.SEGMENTATION else None,
+        boxes=match_boxes(*compared) if compared is not None else None,
+        compared=compared,
+        mask_iou=_mask_iou(_regions(prediction), _regions(annotation)) if task is Task.SEGMENTATION else None,
     )
+
+
+def _regions(said: Prediction | Annotation) -> Sequence[Region]:
+    return (*(said.masks or ()), *(said.polygons or ()))
 
 
 def _has_count(task: Task) -> bool:
@@ -55,19 +58,11 @@ def _only(labels: Sequence[str]) -> str | None:
     return labels[0] if len(labels) == 1 else None
 
 
-def _mask_iou(ones: Sequence[Mask], others: Sequence[Mask]) -> float | None:
-    """Return the mean IoU over labels, all masks of a label as one; None where nobody drew a mask."""
-    labels = sorted({mask.label for mask in (*ones, *others)})
+def _mask_iou(ones: Sequence[Region], others: Sequence[Region]) -> float | None:
+    """Return the mean IoU over labels, all regions of a label as one; None where nobody drew any."""
+    labels = sorted({region.label for region in (*ones, *others)})
     found = [
-        _iou_of_all([mask for mask in ones if mask.label == label], [mask for mask in others if mask.label == label])
+        regions_iou([one for one in ones if one.label == label], [other for other in others if other.label == label])
         for label in labels
     ]
     return sum(found) / len(found) if found else None
-
-
-def _iou_of_all(ones: Sequence[Mask], others: Sequence[Mask]) -> float:
-    if not ones or not others or len({tuple(mask.rle.size) for mask in (*ones, *others)}) > 1:
-        return 0.0
-    one, other = (np.logical_or.reduce([rle.decode(mask.rle) for mask in masks]) for masks in (ones, others))
-    union = np.count_nonzero(one | other)
-    return float(np.count_nonzero(one & other) / union) if union else 1.0

@@ -52,9 +52,12 @@ def _score(box: Box) -> float:
 
 def _hits(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.bool_]:
     found = np.zeros((len(THRESHOLDS), len(predicted)), dtype=np.bool_)
-    overlaps = _overlaps(predicted, true)
+    overlaps = box_overlaps(predicted, true)
     # Few boxes overlap by half: looking at these alone makes ten thresholds cheap.
     near = [[(at, row[at]) for at in np.flatnonzero(row >= THRESHOLDS[0]).tolist()] for row in overlaps]
+    if not _is_contested(near):
+        best = np.array([candidates[0][1] if candidates else 0.0 for candidates in near])
+        return np.array(best >= np.array(THRESHOLDS)[:, None])
     for level, threshold in enumerate(THRESHOLDS):
         taken: set[int] = set()
         for index, candidates in enumerate(near):
@@ -66,8 +69,18 @@ def _hits(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.bool_]:
     return found
 
 
-def _overlaps(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
-    """Return the IoU of each pair, of shape (predicted, true)."""
+def _is_contested(near: Sequence[Sequence[tuple[int, float]]]) -> bool:
+    """Tell whether a box could find two objects, or an object be found twice: then their order decides."""
+    found = [at for candidates in near for at, _ in candidates]
+    return len(set(found)) < len(found) or any(len(candidates) > 1 for candidates in near)
+
+
+def box_overlaps(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
+    """Return the IoU of each pair, of shape (predicted, true).
+
+    >>> box_overlaps([], []).shape
+    (0, 0)
+    """
     if not predicted or not true:
         return np.zeros((len(predicted), len(true)))
     if any(box.rotation_degrees for box in (*predicted, *true)):

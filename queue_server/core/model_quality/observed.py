@@ -1,12 +1,12 @@
 """One sample as an estimate looks at it: how it could have been drawn, and what an annotator found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_sdk.types import Verdict
+from feedback_sdk.types import Box, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,13 +42,18 @@ class Judged:
     predicted_label: str | None = None
     true_label: str | None = None
     boxes: BoxMatches | None = None
+    #: the predicted boxes and the true ones, of which `boxes` tells
+    compared: tuple[Sequence[Box], Sequence[Box]] | None = None
     #: the mean over the labels that either names
     mask_iou: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """A sample of one model version whose confirmation window has ended, as it stood then."""
+    """A sample of one model version whose confirmation window has ended, as it stood then.
+
+    Samples that chance passed over may be one observation; its confidence then tells the band alone.
+    """
 
     sample_id: str
     model_version: str
@@ -69,6 +74,8 @@ class Observation:
     stream: str | None = None
     #: what its annotation says; None: nobody has finished one
     judged: Judged | None = None
+    #: that many samples, alike in all that is said here
+    count: int = 1
     #: of the other model versions that predicted on it too
     shadows: Mapping[str, Judged | None] = field(default_factory=dict)
 

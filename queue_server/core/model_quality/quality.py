@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feedback_sdk.types import Task, Verdict
 from queue_server.core.estimate import Cell, Share, hajek, more_for, post_stratified
@@ -61,21 +62,39 @@ class VersionQuality:
     calibration: list[CalibrationBin]
     #: by calibrated confidences alone, for classification: an estimate that stands on no label of what came
     expected_accuracy: float | None
+    #: what came is not like what was annotated any more: no such estimate is made until it is
+    is_expectation_suspended: bool
+    #: how far the estimate lies above the accuracy that annotators found
+    expectation_error: float | None
     needed: list[Needed]
 
 
-def version_quality(observations: Sequence[Observation], *, task: Task) -> VersionQuality:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Came:
+    """How sure the model was of each sample with a confidence, and how many frames that stands for."""
+
+    confidences: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+
+
+def version_quality(
+    observations: Sequence[Observation], *, task: Task, came: Came | None = None, is_drifted: bool = False
+) -> VersionQuality:
     """Return how good one model version is; there is at least one sample.
 
-    The accuracy is post-stratified by verdict and confidence; see `core.estimate.post_stratified`.
+    The accuracy is post-stratified by verdict and confidence; see `core.estimate.post_stratified`. `came` is to be
+    given where several samples are one observation: their confidences are lost in it. Nothing is
+    expected of a version whose data `is_drifted`: calibrated confidences hold for data like what was annotated.
     """
     found = strata(observations)
     cells = [stratum.cell for stratum in found]
     share = post_stratified(cells)
     total = Cell.sum_of(cells)
+    expects = task is Task.CLASSIFICATION and not is_drifted
+    expected = _expected(came or _came(observations), found) if expects else None
     return VersionQuality(
         model_version=observations[0].model_version,
-        samples=len(observations),
+        samples=sum(one.count for one in observations),
         stands_for=total.size,
         annotated=share.annotated,
         unfinished=share.unfinished,
@@ -89,7 +108,9 @@ def version_quality(observations: Sequence[Observation], *, task: Task) -> Versi
         figures=measures(observations, found, task),
         confusion=confusion(found) if task is Task.CLASSIFICATION else [],
         calibration=calibration_curve(*known_arrays(_known(found))),
-        expected_accuracy=_expected(observations, found) if task is Task.CLASSIFICATION else None,
+        expected_accuracy=expected,
+        is_expectation_suspended=task is Task.CLASSIFICATION and is_drifted,
+        expectation_error=expected - share.value if expected is not None and share.value is not None else None,
         needed=[Needed(half_width=one, annotations=more_for(cells, half_width=one)) for one in HALF_WIDTHS],
     )
 
@@ -112,13 +133,14 @@ def _queue(observations: Sequence[Observation]) -> Figure:
 
 
 def _users(observations: Sequence[Observation], share: Share) -> UserFigure:
-    said = [one.verdict for one in observations if one.verdict is not None]
-    value = said.count(Verdict.CONFIRMED) / len(said) if said else None
+    said = sum(one.count for one in observations if one.verdict is not None)
+    confirmed = sum(one.count for one in observations if one.verdict is Verdict.CONFIRMED)
+    value = confirmed / said if said else None
     is_known = value is not None and share.value is not None
     return UserFigure(
         value=value,
-        n=len(said),
-        response_rate=len(said) / len(observations),
+        n=said,
+        response_rate=said / sum(one.count for one in observations),
         bias=value - share.value if is_known and value is not None and share.value is not None else None,
         bias_low=value - share.high if is_known and value is not None else None,
         bias_high=value - share.low if is_known and value is not None else None,
@@ -151,10 +173,14 @@ def _known(found: Sequence[Stratum]) -> list[tuple[float, bool, float]]:
     ]
 
 
-def _expected(observations: Sequence[Observation], found: Sequence[Stratum]) -> float | None:
+def _came(observations: Sequence[Observation]) -> Came:
+    pairs = [(one.confidence, one.size) for one in observations if one.confidence is not None]
+    confidences, sizes = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return Came(confidences=confidences, sizes=sizes)
+
+
+def _expected(came: Came, found: Sequence[Stratum]) -> float | None:
     known = _known(found)
-    came = [(one.confidence, one.size) for one in observations if one.confidence is not None]
-    if len(known) < FEWEST_ANNOTATED or not came:
+    if len(known) < FEWEST_ANNOTATED or not came.sizes.size:
         return None
-    confidences, sizes = np.array(came, dtype=np.float64).T
-    return expected_accuracy(isotonic(*known_arrays(known)), confidences, sizes)
+    return expected_accuracy(isotonic(*known_arrays(known)), came.confidences, came.sizes)

@@ -12,7 +12,8 @@ from queue_server.core.model_quality.observed import Draw, Observation
 
 #: upper ends of the bands of confidence, below 1; few, for each stratum costs width where its draws show no error
 BANDS = (0.6, 0.8)
-_ALMOST_SURE = 1 - 1e-9
+#: a chance that rounding alone keeps from being certain
+ALMOST_SURE = 1 - 1e-9
 
 
 class Through(StrEnum):
@@ -121,7 +122,7 @@ def _reach(one: Observation) -> Through:
     chance = one.counting.probability
     if chance <= 0:
         return Through.UNREACHABLE if one.judged is None else Through.ALONE
-    return Through.WHOLE if chance * one.capture_probability >= _ALMOST_SURE else Through.RULES
+    return Through.WHOLE if chance * one.capture_probability >= ALMOST_SURE else Through.RULES
 
 
 def _part(place: Place, found: Sequence[Observation]) -> _Part:
@@ -151,21 +152,21 @@ def _view(name: str, through: Through, found: Sequence[Observation], draws: Sequ
     pairs = list(zip(found, draws, strict=True))
     drawn = tuple((one, one.size / draw.probability) for one, draw in pairs if draw.is_drawn and one.judged is not None)
     left = [one for one, draw in pairs if _is_left(one, draw)]
-    cells = [_unit(one, draw) for one, draw in pairs if not _is_left(one, draw)]
-    return _Part(name=name, through=through, cell=Cell.sum_of([*cells, _left(left)]), drawn=drawn)
+    taken = [(one, draw) for one, draw in pairs if not _is_left(one, draw)]
+    return _Part(name=name, through=through, cell=Cell.sum_of([_taken(taken), _left(left)]), drawn=drawn)
 
 
 def _is_left(one: Observation, draw: Draw) -> bool:
     """Tell whether chance passed over a sample."""
-    return not draw.is_drawn and draw.probability * one.capture_probability < _ALMOST_SURE
+    return not draw.is_drawn and draw.probability * one.capture_probability < ALMOST_SURE
 
 
 def _left(found: Sequence[Observation]) -> Cell:
     """Return what nobody looked at: most of a stream, so it is summed without a cell for each."""
     return Cell(
-        size=sum([one.size for one in found]),
-        units=len(found),
-        size_squares=sum([one.size**2 * (1 - one.capture_probability) for one in found]),
+        size=sum([one.count * one.size for one in found]),
+        units=sum([one.count for one in found]),
+        size_squares=sum([one.count * one.size**2 * (1 - one.capture_probability) for one in found]),
     )
 
 
@@ -173,26 +174,40 @@ def _add(cells: Iterable[Cell]) -> Cell:
     return Cell.sum_of(tuple(cells))
 
 
-def _unit(one: Observation, draw: Draw) -> Cell:
-    """Return a sample that was drawn; one that was to be drawn for certain and was not is an unfinished one."""
-    chance = draw.probability * one.capture_probability
-    weight = one.size / draw.probability
-    is_known = one.judged is not None and draw.is_drawn
-    what = "open" if not is_known or one.judged is None else "right" if one.judged.is_right else "wrong"
-    square = weight**2 * (1 - chance) if chance < _ALMOST_SURE else 0.0
+def _taken(pairs: Iterable[tuple[Observation, Draw]]) -> Cell:
+    """Return samples that were drawn; one that was to be drawn for certain and was not is an unfinished one.
+
+    Summed without a cell for each: a report looks at every one of them several times.
+    """
+    weights = {"right": 0.0, "wrong": 0.0, "open": 0.0}
+    squares = dict(weights)
+    size = size_squares = 0.0
+    units = annotated = 0
+    for one, draw in pairs:
+        count, own = one.count, one.size
+        what = "open" if one.judged is None or not draw.is_drawn else "right" if one.judged.is_right else "wrong"
+        chance = draw.probability * one.capture_probability
+        weight = own / draw.probability
+        weights[what] += count * weight
+        squares[what] += count * weight**2 * (1 - chance) if chance < ALMOST_SURE else 0.0
+        size += count * own
+        size_squares += count * own**2 * (1 - one.capture_probability)
+        units += count
+        annotated += count if what != "open" else 0
     return Cell(
-        size=one.size,
-        units=1,
-        drawn=1,
-        annotated=is_known,
-        size_squares=one.size**2 * (1 - one.capture_probability),
-        **{what: weight, f"{what}_squares": square},
+        size=size,
+        units=units,
+        drawn=units,
+        annotated=annotated,
+        size_squares=size_squares,
+        **weights,
+        **{f"{what}_squares": found for what, found in squares.items()},
     )
 
 
 def _unreached(one: Observation) -> Cell:
     if one.judged is None:
-        return Cell(size=one.size, units=1, open=one.size)
+        return Cell(size=one.count * one.size, units=one.count, open=one.count * one.size)
     what = "right" if one.judged.is_right else "wrong"
     return Cell(size=one.size, units=1, drawn=1, annotated=1, **{what: one.size})
 

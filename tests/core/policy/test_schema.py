@@ -49,6 +49,12 @@ def test_it_is_a_json_schema() -> None:
         HEAD + "rules: [{strategy: empty, budget: {per_day: 5, mode: held}, route: {tab: Empty}, annotators: 2}]",
         HEAD + "budget: {minutes_per_day: 60, per_stream: {per_hour: 3}, audit_share: 0.5}",
         HEAD + "near_duplicates: {span: 90s}",
+        HEAD
+        + "channels: {ops: {webhook: 'https://a.example', secret: LOOKSWRONG_CHANNEL_OPS}, b: {email: a@b.example}}",
+        HEAD + "alerts: [{name: fell, figure: accuracy, below: 0.9, clear: 0.92, for: 1d, every: 7d, over: 14d}]",
+        HEAD + "alerts: [{name: a, figure: drift.brightness, outside: [0, 1]}, {name: b, figure: f1, below: 0.5}]",
+        HEAD + "slices: {night: tags has 'night', dark: {where: metric.brightness < 0.3, since: '2026-11-01'}}",
+        HEAD + "retraining: {new_errors: 200, include: [confirmed], format: coco, wait: 7d}",
     ],
 )
 def test_file_that_is_right_is_valid_in_an_editor(text: str) -> None:
@@ -79,6 +85,21 @@ def test_file_that_is_right_is_valid_in_an_editor(text: str) -> None:
         HEAD + "near_duplicates: {distance: 40}",
         HEAD + "near_duplicates: {span: soon}",
         HEAD + "label_studio: {project: x}",
+        HEAD + "channels: {ops: {}}",
+        HEAD + "channels: {Ops: {email: a@b.example}}",
+        HEAD + "channels: {ops: {slack: 'https://hooks.example/secret'}}",
+        HEAD + "channels: {ops: {webhook: LOOKSWRONG_SECRET_KEY}}",
+        HEAD + "channels: {ops: {email: a@b.example, secret: LOOKSWRONG_CHANNEL_OPS}}",
+        HEAD + "alerts: [{name: fell, figure: accuracy}]",
+        HEAD + "alerts: [{name: fell, figure: mood, below: 1}]",
+        HEAD + "alerts: [{name: fell, figure: accuracy, below: 0.9, above: 1}]",
+        HEAD + "alerts: [{figure: accuracy, below: 0.9}]",
+        HEAD + "alerts: [{name: a, figure: metric.mood, below: 0.9}]",
+        HEAD + "slices: {night: {were: count > 3}}",
+        HEAD + "slices: {Night: count > 3}",
+        HEAD + "retraining: {wait: 7d}",
+        HEAD + "retraining: {new_errors: 0}",
+        HEAD + "retraining: {new_errors: 5, include: [annotator]}",
     ],
 )
 def test_file_that_is_wrong_is_marked_in_an_editor(text: str) -> None:
