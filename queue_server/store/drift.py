@@ -60,10 +60,11 @@ def features(session: Session, project_id: int) -> list[str]:
 
 
 def rows(session: Session, stretch: Stretch, wanted: Collection[str], *, most: int = MOST_ROWS) -> Rows:
-    """Return a stretch's samples, one of each burst, without duplicates; of very many those of every k-th minute.
+    """Return a stretch's samples, one of each burst, without duplicates; of very many those of one minute in k.
 
     `wanted` names numbers, and `LABELS` for what predictions name, which takes longest. Whole minutes are left out,
-    never single samples: a long burst would be more likely to stay.
+    never single samples: a long burst would be more likely to stay. Which ones is scattered: a machine that works in a
+    rhythm would always meet, or never, a choice of every k-th.
     """
     kept = _every(stretch, count(session, stretch), most)
     light = _light(session, kept)
@@ -74,12 +75,12 @@ def rows(session: Session, stretch: Stretch, wanted: Collection[str], *, most: i
     numbers = {CONFIDENCE: table[:, 3]} if CONFIDENCE in wanted else {}
     others = [name for name in wanted if name not in (CONFIDENCE, LABELS)]
     numbers |= _measured(session, stretch, kept, pks, others)
-    every = math.ceil(len(pks) / MOST_LABELLED) or 1
+    labelled = np.flatnonzero(pks * _SCATTER % _ALL < _ALL // (math.ceil(len(pks) / MOST_LABELLED) or 1))
     return Rows(
         captured_at=table[:, 1],
         weights=1.0 / table[:, 2],
         numbers=numbers,
-        labels=_labels(session, pks, np.arange(0, len(pks), every)) if LABELS in wanted else Labels(),
+        labels=_labels(session, pks, labelled) if LABELS in wanted else Labels(),
     )
 
 
@@ -126,13 +127,16 @@ def of_stretch(stretch: Stretch) -> list[ColumnElement[bool]]:
     return found if stretch.where is None else [*found, stretch.where]
 
 
+#: scatters whole numbers over 32 bits (Knuth, "The Art of Computer Programming", volume 3, 6.4)
+_SCATTER, _ALL = 2_654_435_761, 2**32
 _SECOND = cast(extract("epoch", col(Sample.captured_at)), BigInteger)
 
 
 def _every(stretch: Stretch, there: int, most: int) -> list[ColumnElement[bool]]:
-    """Return the condition of a stretch that is read: all of it, or every k-th minute."""
+    """Return the condition of a stretch that is read: all of it, or one minute in k."""
     step = math.ceil(there / most)
-    return [*of_stretch(stretch), _SECOND // 60 % step == 0] if step > 1 else of_stretch(stretch)
+    scattered = _SECOND // 60 * _SCATTER % _ALL
+    return [*of_stretch(stretch), scattered < _ALL // step] if step > 1 else of_stretch(stretch)
 
 
 def _light(session: Session, kept: Sequence[ColumnElement[bool]]) -> list[Any]:

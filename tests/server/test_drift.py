@@ -205,7 +205,10 @@ def test_of_very_many_rows_whole_minutes_are_read(make: Made) -> None:
     with reading(clock.backend.engine) as session:
         found = drift.rows(session, stretch, ["brightness", "confidence"], most=1000)
     minutes = np.unique(found.captured_at // 60)
-    assert (len(found.captured_at), len(minutes)) == (960, 480)
+    assert len(found.captured_at) == 2 * len(minutes)
+    assert len(minutes) == pytest.approx(480, abs=48)
+    # scattered: a rhythm in the traffic is neither always met nor never
+    assert (minutes % 2).mean() == pytest.approx(0.5, abs=0.1)
     assert not np.isnan(found.numbers["brightness"]).any()
 
 
