@@ -7,6 +7,8 @@ anywhere.
 import fcntl
 import functools
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +18,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from billiard import active_children
+from billiard.process import BaseProcess
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 from prometheus_client import start_http_server
 
 from queue_server import meters, models
@@ -97,6 +101,31 @@ def serve_meters(**_: object) -> None:
     port = load().worker_metrics_port
     if port:
         start_http_server(port, registry=meters.registry())
+
+
+_is_ending = threading.Event()
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def watch_schedule(**_: object) -> None:
+    """End with the process that sends the schedule, to be started again: Celery replaces every child but that one."""
+    for child in active_children():
+        if child.name == "Beat":
+            threading.Thread(target=_end_with, args=(child,), daemon=True).start()
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]  # as above
+def note_the_end(**_: object) -> None:
+    """Let the schedule end with us."""
+    _is_ending.set()
+
+
+def _end_with(child: BaseProcess) -> None:
+    while not _is_ending.wait(1.0):
+        if not child.is_alive():
+            _log.error("the schedule died", action="worker")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def backend() -> Backend:

@@ -4,6 +4,8 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -100,6 +102,19 @@ def test_web_process_killed_while_samples_come(site: Site) -> None:
 def test_worker_killed_with_its_children_while_it_pushes(site: Site) -> None:
     _begin_push(site)
     site.kill("worker", os.killpg)
+    site.check()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells a process's children in /proc")
+def test_children_of_the_worker_killed(site: Site) -> None:
+    _begin_push(site)
+    worker = site.installation.children()["worker"]
+    for child in Path(f"/proc/{worker}/task/{worker}/children").read_text().split():
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
+    # Celery replaces those that work, not the one that sends the schedule: the worker ends, and is started again.
+    wait_for(lambda: site.installation.children().get("worker", worker) != worker)
+    site.capture(2)
     site.check()
 
 
