@@ -13,7 +13,7 @@ from sqlmodel import Session
 from queue_server import meters
 from queue_server.api.endpoint import Call, backend, endpoint, now
 from queue_server.readiness import check_readiness
-from queue_server.store import counts, projects
+from queue_server.store import alerts, counts, projects
 from queue_server.store.engine import reading
 
 blueprint = Blueprint("meters", __name__)
@@ -39,7 +39,7 @@ def metrics() -> Response:
     found: list[GaugeMetricFamily] = []
     try:
         with reading(backend().engine) as session:
-            for figures in (_overdue, _samples, _backlog, _budgets, _label_studio):
+            for figures in (_overdue, _samples, _backlog, _budgets, _label_studio, _alerts):
                 found += figures(session, now())
     except SQLAlchemyError:
         up["database"] = 0.0
@@ -115,6 +115,14 @@ def _label_studio(session: Session, _at: datetime) -> list[GaugeMetricFamily]:
     for name, project_id in _projects(session):
         failing.add_metric([name], counts.failing_targets(session, project_id))
     return [failing]
+
+
+def _alerts(session: Session, _at: datetime) -> list[GaugeMetricFamily]:
+    firing = _gauge("alert_firing", "Whether an alert of the project's file fires", "project", "alert")
+    for name, project_id in _projects(session):
+        for alert in alerts.of_project(session, project_id):
+            firing.add_metric([name, alert.rule.name], float(alert.standing.is_firing))
+    return [firing]
 
 
 def _projects(session: Session) -> list[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """The database's connection, its transactions and its schema: SQLite (WAL) or PostgreSQL."""
 
 import fcntl
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,7 +124,7 @@ def _without_foreign_keys(connection: Connection) -> Iterator[None]:
 
 def check_schema(engine: Engine) -> None:
     """Raise SettingsError unless the schema is the one that this code needs."""
-    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    head = _newest_revision()
     try:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
@@ -132,6 +133,11 @@ def check_schema(engine: Engine) -> None:
         raise SettingsError(f"the database must answer: {reason}") from error
     if current != head:
         raise SettingsError(f"the schema must be at {head}, got {current}: run `lookswrong migrate`")
+
+
+@functools.cache  # it reads every script, and pages ask at each call
+def _newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def ping(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from queue_server.backend import Backend, open_backend
 from queue_server.processes import Command, Process, free_port
 from queue_server.settings import Settings
 from queue_server.supervisor import web_argv, worker_argv
+from tests.server.alerts import BACKLOG, Watched
 from tests.server.conftest import Server, apply_project, jpeg, sample
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,14 @@ def test_budget_tells_what_was_spent(server: Server) -> None:
     assert figure(text, "lookswrong_budget_tasks", account="all", period="day") == 1
 
 
+def test_alert_that_fires_is_told(server: Server) -> None:
+    watched = Watched(server.backend, BACKLOG % "")
+    assert 'lookswrong_alert_firing{alert="long",project="pill-counter"} 0.0' in server.open.get("/metrics").text
+    watched.object(2)
+    watched.look()
+    assert figure(server.open.get("/metrics").text, "lookswrong_alert_firing", alert="long") == 1
+
+
 def test_database_that_is_away_costs_its_own_figures_alone(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, database_url="postgresql://127.0.0.1:1/none", secret_key="s" * 32)
     answer = create_app(open_backend(settings)).test_client().get("/metrics")
@@ -105,12 +114,15 @@ class Machine:
             "LOOKSWRONG_WORKER_METRICS_PORT": str(worker_port := free_port()),
             meters.FOLDER_VARIABLE: str(self.folder),
         }
-        web, worker = web_argv(host="127.0.0.1", port=port, processes=2), worker_argv(schedule_file=folder / "schedule")
+        web, worker = web_argv(host="127.0.0.1", port=port, processes=2), worker_argv()
+        # A process of its own: with the worker's own schedule killed the worker ends, to be started again by others.
+        beat = (*worker[: worker.index("worker")], "beat", "--schedule", str(folder / "schedule"))
         self.worker_url = f"http://127.0.0.1:{worker_port}"
         ready = f"{self.url}/healthz"
         self.children = [
             Process(Command(name="web", argv=web, environment=environment, log_file=folder / "w", ready_url=ready)),
             Process(Command(name="worker", argv=worker, environment=environment, log_file=folder / "j")),
+            Process(Command(name="beat", argv=beat, environment=environment, log_file=folder / "b")),
         ]
 
     def figure(self, name: str, **labels: str) -> float:
@@ -118,7 +130,7 @@ class Machine:
         return figure(httpx.get(f"{self.url}/metrics", timeout=30).text, name, **labels)
 
     def kill_a_process_of(self, child: Process) -> None:
-        """Kill the one that was forked last, as the kernel does when memory is short; the first is the schedule's."""
+        """Kill the one that was forked last, as the kernel does when memory is short."""
         listed = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
         os.kill(int(listed[-1]), signal.SIGKILL)
 
