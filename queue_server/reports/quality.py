@@ -10,11 +10,13 @@ from sqlmodel import Session
 
 from feedback_sdk.types import Task
 from queue_server.core.model_quality import (
+    Anchoring,
     Comparison,
     Observation,
     Stratum,
     Through,
     VersionQuality,
+    anchoring,
     compare,
     strata,
     version_quality,
@@ -44,6 +46,8 @@ class QualityReport(Totals):
     annotators: Reliability
     #: whether reporters do: object or confirm
     reporters: Reliability
+    #: how far pre-annotations pull annotators, by the audits that were shown and those that were blind
+    anchoring: Anchoring
 
 
 def quality_report(session: Session, narrowed: Narrowed, *, project_id: int, now: datetime) -> QualityReport:
@@ -66,6 +70,7 @@ def quality_report(session: Session, narrowed: Narrowed, *, project_id: int, now
         comparison=_comparison(by_version, shown[0]) if shown else None,
         annotators=reliability(said.annotators),
         reporters=reliability(said.reporters),
+        anchoring=anchoring([one for found in by_version.values() for one in found]),
     )
 
 

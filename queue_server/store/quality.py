@@ -292,7 +292,7 @@ def _judged(session: Session, task: types.Task, rows: Sequence[_Row]) -> dict[in
             # An annotator changes what was shown, in the very sample that was looked at; the rest is compared.
             is_own = prediction.is_shown and row.duplicate_of is None and not truth.is_blind
             difference = truth.difference if is_own else None
-            judged = judge(said, truth.annotation, task=task, difference=difference)
+            judged = judge(said, truth.annotation, task=task, difference=difference, is_blind=truth.is_blind)
             found.setdefault(row.id, {})[prediction.model_version] = judged
     return found
 

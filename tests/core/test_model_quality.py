@@ -8,7 +8,16 @@ import pytest
 from feedback_sdk.types import Box, Mask, Polygon, Prediction, Task, Verdict
 from queue_server.core import rle
 from queue_server.core.annotation import Annotation, Difference
-from queue_server.core.model_quality import Draw, Judged, Observation, Through, judge, strata, version_quality
+from queue_server.core.model_quality import (
+    Draw,
+    Judged,
+    Observation,
+    Through,
+    anchoring,
+    judge,
+    strata,
+    version_quality,
+)
 from queue_server.core.model_quality.measures import clusters
 
 AUDIT = 0.01
@@ -241,3 +250,22 @@ def test_outlines_overlap_by_what_they_hold(scale: float, end: float, expected: 
 def test_outline_is_held_against_the_mask_that_an_annotator_drew() -> None:
     said = Prediction(model_version="v1", task=Task.SEGMENTATION, polygons=[outline(0.0, 5.0)])
     assert judge(said, Annotation(masks=(mask(0, 10),)), task=Task.SEGMENTATION).mask_iou == 0.5
+
+
+def audited(count: int, *, agrees: bool, is_blind: bool) -> list[Observation]:
+    judged = Judged(is_right=True, agrees=agrees, is_blind=is_blind)
+    return many(count, audit=Draw(probability=AUDIT, is_drawn=True), judged=judged)
+
+
+def test_without_audits_nothing_is_known_of_what_being_shown_does() -> None:
+    found = anchoring(many(5, judged=Judged(is_right=True, agrees=True)))
+    assert (found.shown.n, found.blind.n, found.value, found.low, found.high) == (0, 0, None, None, None)
+
+
+def test_annotators_who_follow_what_they_are_shown_agree_more_often_with_it() -> None:
+    shown = audited(90, agrees=True, is_blind=False) + audited(10, agrees=False, is_blind=False)
+    blind = audited(70, agrees=True, is_blind=True) + audited(30, agrees=False, is_blind=True)
+    found = anchoring(shown + blind)
+    assert (found.shown.value, found.blind.value, found.value) == (0.9, 0.7, pytest.approx(0.2))
+    assert 0.05 < found.low < 0.15
+    assert 0.25 < found.high < 0.35

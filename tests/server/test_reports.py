@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -332,3 +332,17 @@ def test_twelve_numbers_of_coco_stand_on_what_was_annotated(make: Made) -> None:
         (version,) = make_report(session, "coco", project_id=clock.project_id, now=LATER).versions
     assert (version.model_version, version.annotated) == ("v1", 2)
     assert (version.figures.ar_100, version.figures.ap_large) == (0.5, None)
+
+
+def test_audits_tell_how_far_annotators_follow_what_they_are_shown(make: Made) -> None:
+    clock = make("  - {strategy: random, rate: 1.0, blind: 0.5}\n")
+    ids = arrive(clock, 40)
+    settle(clock)
+    blind = [sample_id for sample_id in ids if clock.task(sample_id).is_blind]
+    same = {"boxes": [asdict(box) for box in prediction(0.9).boxes]}
+    annotate(clock, [sample_id for sample_id in ids if sample_id not in blind], document=same)
+    annotate(clock, blind, is_blind=True)
+    found = report(clock).anchoring
+    assert (found.shown.value, found.shown.n) == (1.0, 40 - len(blind))
+    assert (found.blind.value, found.blind.n) == (0.0, len(blind))
+    assert 0.5 < found.low < found.value == 1.0

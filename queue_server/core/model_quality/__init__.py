@@ -4,6 +4,7 @@ The shell makes an `Observation` of each sample as it stood at its window's end,
 `version_quality` gives the figures of one version, `compare` the difference of two.
 """
 
+from queue_server.core.model_quality.blind_audits import Anchoring, anchoring
 from queue_server.core.model_quality.coco import CocoFigures, coco_figures
 from queue_server.core.model_quality.comparison import Comparison, compare
 from queue_server.core.model_quality.figures import CalibrationBin, Confused, Figure, UserFigure
@@ -13,6 +14,7 @@ from queue_server.core.model_quality.quality import Came, Needed, VersionQuality
 from queue_server.core.model_quality.strata import Stratum, Through, strata
 
 __all__ = [
+    "Anchoring",
     "CalibrationBin",
     "Came",
     "CocoFigures",
@@ -27,6 +29,7 @@ __all__ = [
     "Through",
     "UserFigure",
     "VersionQuality",
+    "anchoring",
     "coco_figures",
     "compare",
     "judge",

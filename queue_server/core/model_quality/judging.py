@@ -14,7 +14,12 @@ from queue_server.core.proposals import model_count
 
 
 def judge(
-    prediction: Prediction, annotation: Annotation, *, task: Task, difference: Difference | None = None
+    prediction: Prediction,
+    annotation: Annotation,
+    *,
+    task: Task,
+    difference: Difference | None = None,
+    is_blind: bool = False,
 ) -> Judged:
     """Return how a prediction, placed on the image as it is stored, stands against an annotation of it.
 
@@ -25,14 +30,15 @@ def judge(
     >>> judge(said, Annotation(count=30), task=Task.COUNTING).count_error
     -1
     """
-    is_right = is_model_right(difference, task=task) if difference is not None else None
-    if is_right is None:
-        is_right = agree(from_prediction(prediction), annotation, task=task)
+    agrees = agree(from_prediction(prediction), annotation, task=task)
+    by_edits = is_model_right(difference, task=task) if difference is not None else None
     counted = model_count(prediction)
     compared = (prediction.boxes or (), annotation.boxes) if _has_boxes(prediction, annotation) else None
     is_single = task is Task.CLASSIFICATION and not prediction.multi_label
     return Judged(
-        is_right=is_right,
+        is_right=by_edits if by_edits is not None else agrees,
+        agrees=agrees,
+        is_blind=is_blind,
         count_error=counted - annotation.object_count if counted is not None and _has_count(task) else None,
         predicted_label=_only(from_prediction(prediction).labels) if is_single else None,
         true_label=_only(annotation.labels) if is_single else None,

@@ -37,6 +37,10 @@ class Judged:
 
     #: the annotator left all as the model said it
     is_right: bool
+    #: both are the same by overlap, whatever the annotator was shown
+    agrees: bool = False
+    #: the annotator saw neither the prediction nor what users said
+    is_blind: bool = False
     #: the model's count minus the annotator's
     count_error: int | None = None
     predicted_label: str | None = None
